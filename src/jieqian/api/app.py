@@ -1,0 +1,93 @@
+"""The web application: routes, errors, and what stands before them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from starlette.datastructures import MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from jieqian import __version__
+from jieqian.api import draws, health, lots, tasks
+from jieqian.api.callers import CallerMiddleware
+from jieqian.api.problems import add_problem_handlers
+from jieqian.web.pages import mount_static, pages_router
+from jieqian.wiring import House
+
+_CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
+    "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_SECURITY_HEADERS = {
+    "content-security-policy": _CONTENT_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
+    """The application over a house, which it starts and stops."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await house.start(with_worker=with_worker)
+        try:
+            yield
+        finally:
+            await house.stop()
+
+    app = FastAPI(
+        title="Jieqian",
+        version=__version__,
+        summary="Readings of temple oracle lots, streamed as a language model writes them.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.house = house
+    add_problem_handlers(app)
+    api = APIRouter(prefix="/api/v1")
+    for router in (tasks.router, draws.router, lots.router):
+        api.include_router(router)
+    app.include_router(api)
+    app.include_router(health.router)
+    app.include_router(pages_router(house))
+    mount_static(app)
+    app.add_middleware(
+        CallerMiddleware,
+        secret=house.secret,
+        find_key=house.store.find_key,
+        allowed_origins=house.settings.cors_origins,
+    )
+    if house.settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(house.settings.cors_origins),
+            allow_credentials=True,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
+            expose_headers=["Location", "Retry-After"],
+        )
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+class SecurityHeaders:
+    """What every answer says about how it may be used."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Add the headers to whatever is answered."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_SECURITY_HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)

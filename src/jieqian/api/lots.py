@@ -1,0 +1,37 @@
+"""Collections, lots and modes over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from jieqian.api.house import Housed
+from jieqian.checks.language import resolve_language
+from jieqian.languages import Language
+from jieqian.lots.numbers import parse_lot_number
+from jieqian.tasks.task import Mode
+
+router = APIRouter()
+
+
+@router.get("/collections", tags=["lots"])
+async def list_collections(house: Housed) -> list[dict[str, Any]]:
+    """Every collection there is."""
+    return [collection.as_dict() for collection in house.lots.collections()]
+
+
+@router.get("/collections/{collection}/lots/{number}", tags=["lots"])
+async def get_lot(house: Housed, collection: str, number: str, language: str | None = None) -> dict[str, Any]:
+    """One lot. `collection` may be any alias, `number` 7, ７ or 第七籤; without `language` Traditional Chinese."""
+    known = house.lots.collection(collection)
+    shown = Language.ZH_HANT if language is None else resolve_language(language, "")
+    return house.lots.lot(known.id, parse_lot_number(number)).as_dict(shown)
+
+
+@router.get("/modes", tags=["modes"])
+async def list_modes(house: Housed) -> list[dict[str, Any]]:
+    """The modes on offer, with the median time of the last hundred readings (`median_ms`, null without any)."""
+    return [
+        {**house.engines.describe(mode), "median_ms": await house.store.median_total_ms(mode.value)} for mode in Mode
+    ]

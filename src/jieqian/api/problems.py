@@ -1,0 +1,61 @@
+"""Errors as RFC 9457 problem documents."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from jieqian.errors import InvalidRequest, JieqianError
+
+logger = logging.getLogger(__name__)
+MEDIA_TYPE = "application/problem+json"
+
+
+def problem_response(error: JieqianError) -> Response:
+    """The error's document, with `Retry-After` where it names a wait."""
+    document = error.problem()
+    headers = {}
+    if (seconds := error.extra.get("retry_after")) is not None:
+        headers["Retry-After"] = str(seconds)
+    return JSONResponse(document, status_code=error.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Every error of the API leaves as a problem document; an unexpected one tells nothing of its inside."""
+
+    @app.exception_handler(JieqianError)
+    async def known(_request: Request, error: JieqianError) -> Response:
+        if error.status >= 500:
+            logger.error("%s: %s", error.code, error.detail, extra={"action": "request_failed", "code": error.code})
+        return problem_response(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_request: Request, error: RequestValidationError) -> Response:
+        return problem_response(InvalidRequest(_faults(error.errors())))
+
+    @app.exception_handler(HTTPException)
+    async def plain(_request: Request, error: HTTPException) -> Response:
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+        document = {
+            "type": "about:blank",
+            "title": str(error.detail),
+            "status": error.status_code,
+            "detail": str(error.detail),
+            "code": code,
+            "retryable": False,
+        }
+        return JSONResponse(document, error.status_code, headers=error.headers, media_type=MEDIA_TYPE)
+
+    @app.exception_handler(Exception)
+    async def unexpected(_request: Request, _error: Exception) -> Response:
+        return problem_response(JieqianError())
+
+
+def _faults(errors: Any) -> str:
+    told = [f"{'.'.join(str(part) for part in fault['loc'][1:]) or 'body'}: {fault['msg']}" for fault in errors]
+    return "; ".join(told[:5]) + "."

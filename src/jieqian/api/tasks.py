@@ -1,0 +1,165 @@
+"""Tasks over HTTP (contract, section 2)."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from starlette.responses import JSONResponse
+
+from jieqian.api.bodies import FeedbackBody, TaskBody, openapi_body, read_body
+from jieqian.api.callers import caller_of
+from jieqian.api.house import Housed
+from jieqian.errors import InvalidRequest, UnknownLot
+from jieqian.events.feed import frames
+from jieqian.events.sse import EventStreamResponse
+from jieqian.reading.accept import ReadingRequest
+from jieqian.reading.reading import cache_of, reading_document, timings_of
+from jieqian.tasks.task import Feedback, Status, Task
+
+router = APIRouter(prefix="/tasks", tags=["tasks"])
+LONGEST_IDEMPOTENCY_KEY = 255
+
+
+@router.post("", status_code=202, openapi_extra=openapi_body(TaskBody))
+async def create_task(
+    request: Request,
+    house: Housed,
+    idempotency_key: Annotated[str | None, Header()] = None,
+) -> Response:
+    """Ask for a reading. The answer comes at once; the reading by its events."""
+    arrived = time.time()
+    caller = caller_of(request)
+    if idempotency_key is not None and not 1 <= len(idempotency_key) <= LONGEST_IDEMPOTENCY_KEY:
+        raise InvalidRequest(f"Idempotency-Key: 1 to {LONGEST_IDEMPOTENCY_KEY} characters.")
+    body = await read_body(request, TaskBody)
+    if idempotency_key is None:  # a repeated key makes no new task, so it is never refused
+        house.rate_limit.check(caller)
+    accepted = await house.accept(ReadingRequest(**body.model_dump()), caller, idempotency_key, arrived)
+    if accepted.created:
+        house.rate_limit.count(caller)
+    task = accepted.task
+    place = (await house.store.ahead_of([task.id])).get(task.id) if task.status is Status.QUEUED else None
+    document = {
+        "task_id": task.id,
+        "status": task.status.value,
+        "queue_position": None if place is None else place + 1,
+        "events_url": str(request.app.url_path_for("task_events", task_id=task.id)),
+    }
+    location = str(request.app.url_path_for("get_task", task_id=task.id))
+    return JSONResponse(document, status_code=202, headers={"Location": location})
+
+
+@router.get("")
+async def list_tasks(
+    request: Request,
+    house: Housed,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: str | None = None,
+) -> dict[str, Any]:
+    """The caller's own tasks, newest first; `next_cursor` is null on the last page."""
+    if cursor is not None and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise InvalidRequest("cursor: take it from `next_cursor` of the page before.")
+    before = int(cursor) if cursor is not None else None
+    found = await house.store.history(caller_of(request), limit + 1, before)
+    page = found[:limit]
+    more = len(found) > limit
+    return {"tasks": [summary(task) for task in page], "next_cursor": str(page[-1].seq) if more else None}
+
+
+@router.get("/{task_id}")
+async def get_task(request: Request, house: Housed, task_id: str) -> dict[str, Any]:
+    """One task with all there is of its reading so far."""
+    task = await house.store.get(task_id, caller_of(request))
+    return await describe(task, house)
+
+
+@router.get("/{task_id}/events", response_class=Response)
+async def task_events(
+    request: Request,
+    house: Housed,
+    task_id: str,
+    after: str | None = None,
+    last_event_id: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The task's events as they come (contract, section 3)."""
+    task = await house.store.get(task_id, caller_of(request))
+    wanted = _event_id(last_event_id if last_event_id is not None else after, task.last_event_id)
+    if task.status.ended and wanted == task.last_event_id:
+        return Response(status_code=204)
+    return EventStreamResponse(frames(house.store, house.live, task_id, wanted))
+
+
+@router.post("/{task_id}/stop")
+async def stop_task(request: Request, house: Housed, task_id: str) -> dict[str, Any]:
+    """Stop it: finished sections are kept."""
+    task = await house.store.stop(task_id, caller_of(request), time.time())
+    return await describe(task, house)
+
+
+@router.delete("/{task_id}", status_code=204)
+async def delete_task(request: Request, house: Housed, task_id: str) -> Response:
+    """Erase question, reading and events for good."""
+    await house.store.erase(task_id, caller_of(request))
+    return Response(status_code=204)
+
+
+@router.post("/{task_id}/feedback", openapi_extra=openapi_body(FeedbackBody))
+async def give_feedback(request: Request, house: Housed, task_id: str) -> dict[str, Any]:
+    """Say whether the reading was of use: `score` -1 or 1."""
+    body = await read_body(request, FeedbackBody)
+    if body.score not in (-1, 1):
+        raise InvalidRequest("score: -1 or 1.")
+    await house.store.add_feedback(task_id, caller_of(request), Feedback(body.score, body.comment), time.time())
+    return {"task_id": task_id, "score": body.score, "comment": body.comment}
+
+
+def summary(task: Task) -> dict[str, Any]:
+    """A task in a list."""
+    return {
+        "task_id": task.id,
+        "status": task.status.value,
+        "collection": task.collection,
+        "lot": task.lot,
+        "question": task.question,
+        "language": task.language.value,
+        "mode": task.mode.value,
+        "parent_id": task.parent_id,
+        "created_at": task.created_at,
+        "ended_at": task.ended_at,
+    }
+
+
+async def describe(task: Task, house: Housed) -> dict[str, Any]:
+    """A task with its lot, sections, timings and, when it is complete, the reading."""
+    try:
+        lot = house.lots.lot(task.collection, task.lot).as_dict(task.language)
+    except UnknownLot:  # withdrawn since
+        lot = {"collection": task.collection, "number": task.lot, "id": f"{task.collection}/{task.lot}"}
+    timings = timings_of(task, task.timings)
+    sections = task.sections_dict()
+    place = (await house.store.ahead_of([task.id])).get(task.id) if task.status is Status.QUEUED else None
+    complete = task.status is Status.COMPLETED
+    return {
+        **summary(task),
+        "lot": lot,
+        "strategy": task.strategy.value,
+        "queue_position": None if place is None else place + 1,
+        "sections": sections,
+        "reading": reading_document(task, lot, sections, timings) if complete else None,
+        "timings": timings,
+        "cache": cache_of(task),
+        "sources": [dict(source) for source in task.sources],
+        "care": dict(task.care) if task.care else None,
+        "error": dict(task.error) if task.error else None,
+        "last_event_id": task.last_event_id,
+        "events_url": f"/api/v1/tasks/{task.id}/events",
+    }
+
+
+def _event_id(given: str | None, last: int) -> int:
+    """The id to go on from; one that is garbage, or not given out yet, counts as absent."""
+    if given is None or not (given.isascii() and given.isdigit()) or len(given) > 18:
+        return 0
+    return int(given) if int(given) <= last else 0

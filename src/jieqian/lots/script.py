@@ -1,0 +1,62 @@
+"""Traditional Chinese into Simplified, by OpenCC's `tw2s`.
+
+`tw2s` knows Taiwan's variants (著, 裡, 簷); `t2s` leaves 著 where mainland print has 着. `tw2sp` would also swap
+Taiwan's words for mainland ones, and does so inside other words: 行程 (a journey) became 进程 (a computer's process).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from opencc import OpenCC
+
+_BETWEEN = "\x1f"
+# Mainland print has its own marks, and 它 where Taiwan writes 牠; `tw2s` leaves both alone.
+_MAINLAND = str.maketrans("「」『』〈〉・牠", "“”‘’《》·它")
+
+
+@cache
+def _converter() -> OpenCC:
+    from opencc import OpenCC
+
+    return OpenCC("tw2s")
+
+
+def to_simplified(text: str) -> str:
+    """One text in Simplified characters, its marks left as they are."""
+    return text if text.isascii() else str(_converter().convert(text))
+
+
+def simplify_all(texts: Sequence[str]) -> list[str]:
+    """Each text in Simplified characters with mainland marks; one conversion for all (none holds U+001F)."""
+    if not texts:
+        return []
+    return str(_converter().convert(_BETWEEN.join(texts))).translate(_MAINLAND).split(_BETWEEN)
+
+
+def is_simplified_form(character: str) -> bool:
+    """Whether only Simplified script has this character: OpenCC would change it, and Big5 lacks it (it has 后)."""
+    return not _encodable(character, "cp950") and str(_to_traditional().convert(character)) != character
+
+
+def is_traditional_form(character: str) -> bool:
+    """Whether only Traditional script has this character: OpenCC would change it, and GB 2312 lacks it."""
+    return not _encodable(character, "gb2312") and to_simplified(character) != character
+
+
+@cache
+def _to_traditional() -> OpenCC:
+    from opencc import OpenCC
+
+    return OpenCC("s2t")
+
+
+def _encodable(character: str, encoding: str) -> bool:
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True

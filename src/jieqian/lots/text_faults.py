@@ -1,0 +1,100 @@
+"""What is wrong with one text of a pack: its script, markup, links, words that speak to a model instead of a reader."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from jieqian.languages import Language
+from jieqian.lots.script import is_simplified_form, is_traditional_form, to_simplified
+
+_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+_KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa]")
+_LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
+_OLD_FORMS = str.maketrans("", "", "却碍烟叶亘")
+"""Forms that Simplified script took over from older print, where verse in Traditional characters has them too."""
+
+_QUOTED = re.compile(
+    r"“[^”]*”|\"[^\"]*\"|‘[^’]*’|'[^']*'|「[^」]*」|『[^』]*』|《[^》]*》|\([^()]*\)|（[^（）]*）|\[[^\]]*\]"
+)
+_MARKDOWN = re.compile(
+    r"\*\*|__|`|~~~|^\s{0,3}(?:#{1,6}|[-*+>]|\d+\.)\s|\[[^\]]*\]\([^)]*\)|^\s*\|.*\|\s*$", re.MULTILINE
+)
+_LINK = re.compile(
+    r"(?i:\b(?:https?|ftp|file|javascript|data|mailto):\S|\bwww\.\w|\b[\w.+-]+@[\w-]+\.\w"
+    r"|\b[\w-]+\.(?:com|org|net|io|tw|cn|jp|hk)\b)"
+)
+# Matched against text folded to Simplified characters, so each Chinese phrase stands here once.
+_TO_A_MODEL = re.compile(
+    r"(?i:\b(?:ignore|disregard|forget)\s+(?:all|any|the|these|your|previous|prior|above)\b[^,.;:!?]{0,30}"
+    r"\b(?:instructions?|prompts?|rules|text)\b"
+    r"|\b(?:system|developer)\s+(?:prompt|message)\b|\bas\s+an\s+ai\b|\b(?:large\s+)?language\s+model\b"
+    r"|\byou\s+are\s+(?:now\s+)?(?:an?\s+)?(?:ai|assistant|chatbot)\b|^\s*(?:system|assistant|user)\s*[:：]"
+    r"|<\|?(?:im_|endof|start_header)|\[/?inst\]|</?think)"
+    r"|(?:忽略|无视|忘记|不要理会)(?:以上|上述|上面|前面|之前|先前|所有|一切).{0,12}(?:指示|指令|提示|规则|内容)"
+    r"|系统(?:提示|指令|讯息|消息)|(?:作为|身为)(?:一个|一名)?(?:AI|人工智能|人工智慧|语言模型)|语言模型"
+    r"|(?:以前|上記|これまで)の(?:指示|命令)|指示を無?[無无]視|システムプロンプト|言語モデル",
+    re.MULTILINE,
+)
+_ENDS_IN_MARK = re.compile(r"[，。、；：！？,.;:!?]$")
+
+
+def text_faults(text: str, language: Language) -> Iterator[str]:
+    """What is wrong with a title, allusion or commentary written in that language; sentences to follow its key."""
+    yield from script_faults(text, language)
+    for what, pattern, searched in (
+        ("markup", _MARKDOWN, text),
+        ("a link or an address", _LINK, text),
+        ("words meant for a language model", _TO_A_MODEL, _folded(text)),
+    ):
+        if found := pattern.search(searched):
+            yield f"holds {what}: {found[0].strip()[:40]}"
+
+
+def verse_faults(line: str) -> Iterator[str]:
+    """What is wrong with one line of verse."""
+    if _ENDS_IN_MARK.search(line):
+        yield f"ends with the mark {line[-1]}; verse lines stand without it"
+    yield from script_faults(line.translate(_OLD_FORMS) or line, Language.ZH_HANT)
+    for what, pattern in (("markup", _MARKDOWN), ("a link or an address", _LINK)):
+        if found := pattern.search(line):
+            yield f"holds {what}: {found[0].strip()[:40]}"
+
+
+def script_faults(text: str, language: Language) -> Iterator[str]:
+    """Where a text is not in its language's script."""
+    if language is Language.EN:
+        bare = _QUOTED.sub("", text)
+        if found := "".join(_HAN.findall(bare) + _KANA.findall(bare)):
+            yield f"is English but holds {found[:10]} outside quotation marks and brackets"
+        if not _LATIN.search(text):
+            yield "is English but holds no Latin letter"
+        return
+    han, latin = len(_HAN.findall(text)), len(_LATIN.findall(text))
+    kana = len(_KANA.findall(text))
+    if han + kana == 0 or latin > 2 * (han + kana):
+        yield f"is {language.value} but written in another script"
+    elif language is Language.JA:
+        if kana == 0 and han > 30:
+            yield "is ja but holds no kana"
+    else:
+        if kana:
+            yield f"is {language.value} but holds kana: {''.join(_KANA.findall(text))[:10]}"
+        wrong = _wrong_forms(text, language)
+        if wrong:
+            other = "Simplified" if language is Language.ZH_HANT else "Traditional"
+            yield f"is {language.value} but holds characters only {other} script has: {wrong}"
+
+
+@cache
+def _form(character: str, language: Language) -> bool:
+    return is_simplified_form(character) if language is Language.ZH_HANT else is_traditional_form(character)
+
+
+def _wrong_forms(text: str, language: Language) -> str:
+    return "".join(dict.fromkeys(c for c in _HAN.findall(text) if _form(c, language)))[:10]
+
+
+def _folded(text: str) -> str:
+    return text if not _HAN.search(text) else f"{to_simplified(text)}\n{text}"

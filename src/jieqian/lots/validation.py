@@ -1,0 +1,140 @@
+"""A pack looked over as an editor would: every fault of format, then what the texts say; nothing stops at the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from jieqian.languages import Language
+from jieqian.lots.finding import Finding, Severity
+from jieqian.lots.overlaps import near_copies, overlap, sentences, shingles
+from jieqian.lots.pack import COLLECTION_FILE, LOTS_FILE, LotRow, read_pack
+from jieqian.lots.pack_format import CollectionEntry, CommentaryEntry
+from jieqian.lots.text_faults import script_faults, text_faults, verse_faults
+
+NEAR_COPY = 0.5
+"""Above this share of common four-word runs two lots' texts count as near-copies."""
+
+_SAME_COUNSEL = 0.6
+
+
+def validate_pack(folder: Path) -> list[Finding]:
+    """Every finding, in order of file and line; empty when there is nothing to mend. Never raises for bad content.
+
+    A pack without an `error` can be loaded.
+    """
+    contents = read_pack(folder)
+    findings = list(contents.findings)
+    file = str(folder / LOTS_FILE)
+    if contents.collection is not None:
+        findings.extend(_collection_findings(str(folder / COLLECTION_FILE), contents.collection))
+    for row in contents.rows:
+        findings.extend(_row_findings(file, row))
+    findings.extend(_polarity_findings(file, contents.rows))
+    findings.extend(_verse_twice(file, contents.rows))
+    findings.extend(_missing_commentary(file, contents.rows))
+    for language in Language:
+        findings.extend(_overlap_findings(file, contents.rows, language))
+    return sorted(set(findings), key=lambda each: (each.file, each.line or 0, each.lot or 0, each.severity, each.what))
+
+
+def _collection_findings(file: str, collection: CollectionEntry) -> Iterator[Finding]:
+    for key, texts in (("names", collection.names), ("deity", collection.deity), ("notes", collection.notes)):
+        for tag, text in texts.items():
+            # English may name ranks in Chinese, and `notes`, `source` and `licence` may hold links.
+            if tag != "en":
+                yield from (
+                    Finding(file, None, None, f"{key}.{tag} {fault}") for fault in script_faults(text, Language(tag))
+                )
+
+
+def _row_findings(file: str, row: LotRow) -> Iterator[Finding]:
+    lot = row.lot
+
+    def finding(what: str, severity: Severity = Severity.ERROR) -> Finding:
+        return Finding(file, row.line, lot.number, what, severity)
+
+    for place, line in enumerate(lot.lines, start=1):
+        yield from (finding(f"line {place} of the verse {fault}") for fault in verse_faults(line))
+    for variant in lot.variants:
+        if variant.ours != lot.lines[variant.line - 1]:
+            yield finding(f"a variant says line {variant.line} is {variant.ours}; it is {lot.lines[variant.line - 1]}")
+        if variant.ours == variant.other:
+            yield finding(f"the variant of line {variant.line} is no difference")
+    for tag, text in [*lot.title.items(), *lot.allusion.items()]:
+        yield from (finding(f"title or allusion {fault}") for fault in text_faults(text, Language(tag)))
+    for tag, commentary in lot.commentary.items():
+        for key, text in _texts(commentary).items():
+            yield from (finding(f"commentary.{tag}.{key} {fault}") for fault in text_faults(text, Language(tag)))
+        yield from (finding(*found) for found in _same_counsel(tag, commentary))
+    if lot.commentary:
+        for wanted in ("zh-Hant", "en"):
+            if wanted not in lot.commentary:
+                yield finding(f"has commentary, but none in {wanted}", Severity.WARNING)
+
+
+def _texts(commentary: CommentaryEntry) -> dict[str, str]:
+    """Each text of a commentary by its key: gloss.1, overall, topics.love."""
+    return {
+        **{f"gloss.{place}": text for place, text in enumerate(commentary.gloss, start=1)},
+        "overall": commentary.overall,
+        **{f"topics.{topic}": text for topic, text in commentary.topics.model_dump().items()},
+    }
+
+
+def _same_counsel(tag: str, commentary: CommentaryEntry) -> Iterator[tuple[str, Severity]]:
+    topics = list(commentary.topics.model_dump().items())
+    for place, (topic, text) in enumerate(topics):
+        for other, other_text in topics[place + 1 :]:
+            if text == other_text:
+                yield f"commentary.{tag}: {topic} and {other} have the same text", Severity.ERROR
+            elif overlap(shingles(text), shingles(other_text)) > _SAME_COUNSEL:
+                yield f"commentary.{tag}: {topic} and {other} say nearly the same", Severity.WARNING
+
+
+def _polarity_findings(file: str, rows: tuple[LotRow, ...]) -> Iterator[Finding]:
+    first: dict[str, LotRow] = {}
+    for row in rows:
+        fortune = row.lot.fortune
+        if fortune is None:
+            continue
+        earlier = first.setdefault(fortune.label, row).lot
+        if earlier.fortune and earlier.fortune.polarity != fortune.polarity:
+            what = f"{fortune.label} is {fortune.polarity} here and {earlier.fortune.polarity} in lot {earlier.number}"
+            yield Finding(file, row.line, row.lot.number, what)
+
+
+def _verse_twice(file: str, rows: tuple[LotRow, ...]) -> Iterator[Finding]:
+    first: dict[tuple[str, ...], int] = {}
+    for row in rows:
+        earlier = first.setdefault(tuple(row.lot.lines), row.lot.number)
+        if earlier != row.lot.number:
+            what = f"has the whole verse of lot {earlier}"
+            yield Finding(file, row.line, row.lot.number, what, Severity.WARNING)
+
+
+def _missing_commentary(file: str, rows: tuple[LotRow, ...]) -> Iterator[Finding]:
+    without = sum(not row.lot.commentary for row in rows)
+    if without:
+        what = f"{without} of {len(rows)} lots have no commentary; they are shown by their verse"
+        yield Finding(file, None, None, what, Severity.WARNING)
+
+
+def _overlap_findings(file: str, rows: tuple[LotRow, ...], language: Language) -> Iterator[Finding]:
+    """Sentences of one lot's commentary that stand in another's, and whole texts that are near-copies."""
+    texts: dict[tuple[int, str], str] = {}
+    line_of: Mapping[int, int] = {row.lot.number: row.line for row in rows}
+    first: dict[str, int] = {}
+    for row in rows:
+        commentary = row.lot.commentary.get(language.value)
+        for key, text in _texts(commentary).items() if commentary else ():
+            texts[row.lot.number, key] = text
+            for folded, sentence in sentences(text):
+                earlier = first.setdefault(folded, row.lot.number)
+                if earlier != row.lot.number:
+                    what = f"commentary.{language}.{key} has a sentence of lot {earlier}: {sentence[:60]}"
+                    yield Finding(file, row.line, row.lot.number, what, Severity.WARNING)
+    for (one, key), (other, other_key), share in near_copies(texts, NEAR_COPY):
+        if one != other and texts[one, key] != texts[other, other_key]:
+            what = f"commentary.{language}.{other_key} is nearly lot {one}'s {key} ({share:.0%} the same)"
+            yield Finding(file, line_of[other], other, what, Severity.WARNING)

@@ -1,0 +1,110 @@
+"""Builds a reading's prompt from the versioned templates.
+
+The prefix depends on the lot's text, the collection's name and the language alone, so a model server that keeps the
+work of a shared beginning does it once a lot. Marks in it that may be relied on (a stand-in model reads them):
+
+- `<lot collection="月老靈籤" number="1" language="zh-Hant">` … `</lot>`, once, on a line of its own;
+- `<line n="1">關關雎鳩</line>` inside it, one line each, from 1, in the script of the language.
+
+`Prompt.question` may hold `<passage n="1">`, `<earlier>` and always `<question>` … `</question>`. Nothing from outside
+can forge these: see `prompt/fence.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from jieqian.languages import Language
+from jieqian.lots.lot import Collection, Lot
+from jieqian.prompt.fence import fenced
+from jieqian.prompt.prompt import ParentReading, Passage, Prompt
+from jieqian.prompt.verse import in_script, rank_label, rank_sense, verse_lines
+
+TEMPLATE_VERSION = "v1"
+PASSAGE_CHARACTERS = 600
+PARENT_CHARACTERS = 600
+
+
+def build_prompt(
+    *,
+    lot: Lot,
+    collection: Collection,
+    language: Language,
+    passages: Sequence[Passage],
+    question: str,
+    parent: ParentReading | None,
+) -> Prompt:
+    """The prompt of one reading; what to write is added last, by the strategy. `question` is kept whole."""
+    return Prompt(
+        prefix=build_prefix(lot, collection, language),
+        question=render(
+            "question",
+            language,
+            passages=[{"title": passage.title, "text": passage.text[:PASSAGE_CHARACTERS]} for passage in passages],
+            parent=parent and {"question": parent.question, "conclusion": parent.conclusion[:PARENT_CHARACTERS]},
+            parent_title=parent.lot_title if parent else "",
+            question=question,
+        ),
+        asked=question,
+        lot=lot,
+        collection=collection,
+        language=language,
+        template_version=TEMPLATE_VERSION,
+    )
+
+
+def build_prefix(lot: Lot, collection: Collection, language: Language) -> str:
+    """Rules, then the lot and its commentary: what a server is warmed with while the asker still types.
+
+    Counsel by topic is left to what follows the question (`sections/ordering.py`): on two processor cores a model reads
+    some fifty tokens a second, and of seven topics an asker needs one.
+    """
+    allusion, commentary = lot.allusion(language), lot.commentary(language)
+    gloss = [in_script(note, language) for note in commentary.gloss] if commentary else []
+    return render(
+        "prefix",
+        language,
+        collection=collection.name(language),
+        number=lot.number,
+        title=in_script(lot.title(language), language) if lot.titles else "",
+        rank=rank_label(lot.fortune, language) if lot.fortune else "",
+        sense=rank_sense(lot.fortune.polarity, language) if lot.fortune else "",
+        lines=[
+            {"verse": verse, "gloss": note} for verse, note in zip_longest(verse_lines(lot, language), gloss) if verse
+        ],
+        allusion=in_script(allusion, language) if allusion else "",
+        overall=in_script(commentary.overall, language) if commentary else "",
+        foreign=commentary is not None and is_foreign(commentary.language, language),
+    )
+
+
+def is_foreign(own: Language, asked: Language) -> bool:
+    """Whether a commentary's language is another than the asked one, the two Chinese scripts being one."""
+    return own is not asked and not (own.is_chinese and asked.is_chinese)
+
+
+def render(name: str, language: Language, **values: Any) -> str:
+    """One template of this version in that language; every value put in is fenced."""
+    return _environment().get_template(f"{language.value}.{name}.txt").render(language=language.value, **values).strip()
+
+
+def _finalize(value: Any) -> Any:
+    return fenced(value) if isinstance(value, str) else value
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates" / TEMPLATE_VERSION),
+        finalize=_finalize,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )

@@ -1,0 +1,159 @@
+"""From a request to a stored task: everything that is decided before the queue."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from jieqian.checks.care import care_message, find_danger, help_lines
+from jieqian.checks.language import resolve_language
+from jieqian.checks.question import clean_question
+from jieqian.errors import (
+    DrawMismatch,
+    InvalidLot,
+    UnknownMode,
+    UnknownParent,
+    UnknownStrategy,
+    UnknownTask,
+)
+from jieqian.events.event import CareShown, Completed, Event, LotShown, Queued, Stage, StageStarted
+from jieqian.languages import Language
+from jieqian.lots.library import LotLibrary
+from jieqian.lots.lot import Lot
+from jieqian.lots.numbers import parse_lot_number, split_lot_id
+from jieqian.reading.messages import stage_message
+from jieqian.reading.reading import reading_document, timings_of
+from jieqian.tasks.store import Accepted, TaskStore
+from jieqian.tasks.task import Mode, NewTask, Status, StrategyName, Task
+from jieqian.worker.positions import Estimate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingRequest:
+    """What a caller asks for, not yet looked at."""
+
+    question: str
+    lot: int | str | float
+    collection: str | None = None
+    language: str | None = None
+    mode: str | None = None
+    strategy: str | None = None
+    fresh: bool = False
+    parent_id: str | None = None
+    draw_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrontDesk:
+    """What accepting needs at hand."""
+
+    store: TaskStore
+    lots: LotLibrary
+    estimate: Estimate
+    max_queue: int
+
+
+async def accept_request(
+    asked: ReadingRequest, caller: str, desk: FrontDesk, *, idempotency_key: str | None = None, arrived: float = 0.0
+) -> Accepted:
+    """Check and store a request. `arrived` is when it came (seconds since the epoch). Raises `RequestError` kinds."""
+    question = clean_question(asked.question)
+    language = resolve_language(asked.language, question)
+    lot = find_asked_lot(asked, desk.lots)
+    mode = _choice(Mode, asked.mode, Mode.QUALITY, UnknownMode)
+    strategy = _choice(StrategyName, asked.strategy, StrategyName.AUTO, UnknownStrategy)
+    if asked.parent_id is not None:
+        await _check_parent(asked.parent_id, caller, desk.store)
+    if asked.draw_id is not None:
+        await _check_draw(asked.draw_id, lot, caller, desk.store)
+    new = NewTask(
+        id=str(uuid.uuid4()),
+        caller=caller,
+        collection=lot.collection,
+        lot=lot.number,
+        question=question,
+        language=language,
+        mode=mode,
+        strategy=strategy,
+        fresh=asked.fresh,
+        parent_id=asked.parent_id,
+        draw_id=asked.draw_id,
+        care=care_for(question, language),
+        idempotency_key=idempotency_key,
+        body_hash=_body_hash(asked) if idempotency_key is not None else None,
+        created_at=arrived or time.time(),
+    )
+    return await desk.store.accept(new, lambda ahead: first_events(new, lot, ahead, desk.estimate), desk.max_queue)
+
+
+def find_asked_lot(asked: ReadingRequest, lots: LotLibrary) -> Lot:
+    """The lot asked about: a collection and a number, or a seed-style id with the collection left out."""
+    if asked.collection is not None:
+        return lots.lot(asked.collection, parse_lot_number(asked.lot))
+    if not isinstance(asked.lot, str):
+        raise InvalidLot("Without a collection the lot must be an id such as YueLao_1.")
+    return lots.lot(*split_lot_id(asked.lot))
+
+
+def care_for(question: str, language: Language) -> Mapping[str, Any] | None:
+    """What is answered in place of a fortune where a question shows danger to life; None where it shows none."""
+    danger = find_danger(question)
+    if danger is None:
+        return None
+    return {
+        "kind": danger.kind,
+        "message": care_message(language, danger.kind),
+        "help_lines": [line.as_dict() for line in help_lines(language, danger.kind)],
+    }
+
+
+def first_events(new: NewTask, lot: Lot, ahead: int, estimate: Estimate) -> Sequence[Event]:
+    """What is stored with the task: its place and the lot, so that there is something to read before any worker comes.
+
+    A task with `care` gets all its events here.
+    """
+    shown = lot.as_dict(new.language)
+    if new.care is None:
+        wait = estimate.seconds_until_start(ahead)
+        waiting = StageStarted(Stage.QUEUE, stage_message(Stage.QUEUE, new.language), 1)
+        return [Queued(ahead, wait), waiting, LotShown(shown)]
+    task = _as_completed(new)
+    document = reading_document(task, shown, {}, timings_of(task, {"total_time_ms": 0.0}))
+    return [Queued(0, 0.0), LotShown(shown), CareShown(new.care), Completed(document)]
+
+
+def _as_completed(new: NewTask) -> Task:
+    fields = {name: getattr(new, name) for name in new.__slots__ if name not in ("idempotency_key", "body_hash")}
+    return replace(Task(seq=0, status=Status.COMPLETED, **fields), ended_at=new.created_at)
+
+
+async def _check_parent(parent_id: str, caller: str, store: TaskStore) -> None:
+    try:
+        await store.get(parent_id, caller)
+    except UnknownTask as error:
+        raise UnknownParent from error
+
+
+async def _check_draw(draw_id: str, lot: Lot, caller: str, store: TaskStore) -> None:
+    draw = await store.get_draw(draw_id, caller)
+    if draw.result is None or draw.collection != lot.collection or draw.result.get("number") != lot.number:
+        raise DrawMismatch
+
+
+def _choice(kind: Any, asked: str | None, default: Any, error: type[UnknownMode] | type[UnknownStrategy]) -> Any:
+    if asked is None:
+        return default
+    try:
+        return kind(asked)
+    except ValueError as wrong:
+        raise error from wrong
+
+
+def _body_hash(asked: ReadingRequest) -> str:
+    fields = {name: getattr(asked, name) for name in asked.__slots__}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,57 @@
+"""The reading as the API shows it (contract, section 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jieqian.tasks.task import Task
+
+#: Every key of a task's timings, so that a task that got no further has them too, as None.
+TIMING_KEYS = (
+    *("task_id", "queue_wait_ms", "poem_lookup_ms", "rag_retrieval_ms", "llm_generation_ms", "validation_ms"),
+    *("other_ms", "total_time_ms", "faq_ms", "time_to_first_event_ms", "time_to_first_token_ms", "section_ms"),
+    *("attempts", "prompt_tokens", "completion_tokens", "tokens_per_second", "cache_hit", "sections_from_model"),
+    *("degraded", "llm_provider", "llm_model", "llm_stream_enabled", "mode", "strategy", "language", "collection"),
+    *("lot",),
+)
+
+
+def timings_of(task: Task, measured: Mapping[str, Any]) -> dict[str, Any]:
+    """The contract's timings: what was measured, and what the task itself tells."""
+    known = {
+        "task_id": task.id,
+        "mode": task.mode.value,
+        "strategy": measured.get("strategy", task.strategy.value),
+        "language": task.language.value,
+        "collection": task.collection,
+        "lot": task.lot,
+        "cache_hit": "none",
+        "attempts": task.attempts,
+        "section_ms": {},
+        "sections_from_model": 0,
+        "degraded": False,
+    }
+    return {key: measured.get(key, known.get(key)) for key in TIMING_KEYS}
+
+
+def cache_of(_task: Task) -> dict[str, Any]:
+    """Where the answer came from: always fresh until there is a response cache."""
+    return {"hit": "none", "similarity": None, "created_at": None}
+
+
+def reading_document(
+    task: Task, lot: Mapping[str, Any], sections: Mapping[str, Any], timings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The reading. `sections` by name in order, each `{"text", "source", "attempt"}`; `care` in place of a fortune."""
+    return {
+        "task_id": task.id,
+        "lot": dict(lot),
+        "language": task.language.value,
+        "question": task.question,
+        "sections": dict(sections),
+        "sources": [dict(source) for source in task.sources],
+        "timings": dict(timings),
+        "cache": cache_of(task),
+        "care": dict(task.care) if task.care else None,
+    }

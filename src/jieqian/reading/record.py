@@ -1,0 +1,253 @@
+"""What happens to one task while a worker holds it: written to the store, measured, and logged. Never the question."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from jieqian.errors import ModelError
+from jieqian.events.event import (
+    Completed,
+    Event,
+    Failed,
+    SectionDelta,
+    SectionFinished,
+    SectionReset,
+    SectionStarted,
+    Stage,
+    StageFinished,
+    StageStarted,
+)
+from jieqian.llm.client import Finished
+from jieqian.reading.frames import DeltaFrames
+from jieqian.reading.messages import stage_message
+from jieqian.reading.reading import reading_document, timings_of
+from jieqian.reading.stopwatch import Stopwatch
+from jieqian.sections.section import SECTIONS, Section, SectionName, SectionSource
+from jieqian.tasks.store import TaskStore
+from jieqian.tasks.task import Status, Task
+
+logger = logging.getLogger(__name__)
+
+
+class Record:
+    """One delivery of a task: every event and checkpoint goes through here, under the worker's lease."""
+
+    def __init__(self, task: Task, token: str, store: TaskStore) -> None:
+        self.task = task
+        self.watch = Stopwatch(task)
+        self.attempts = task.attempts
+        self.finished: dict[SectionName, Section] = {section.name: section for section in task.sections}
+        self._token = token
+        self._store = store
+        self._frames = DeltaFrames(self._append)
+        self._started: dict[SectionName, float] = {}
+        self._shown: set[SectionName] = set()
+        self._facts: dict[str, Any] = {
+            key: value for key, value in task.timings.items() if key not in self.watch.measured()
+        }
+        self._token_seconds = 0.0
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    @property
+    def missing(self) -> tuple[SectionName, ...]:
+        """The sections not finished yet, in order."""
+        return tuple(name for name in SECTIONS if name not in self.finished)
+
+    @property
+    def attempt(self) -> int:
+        """The attempt being made, from 1."""
+        return self.attempts + 1
+
+    def texts(self) -> dict[SectionName, str]:
+        """Finished sections' texts."""
+        return {name: section.text for name, section in self.finished.items()}
+
+    # -- stages ---------------------------------------------------------------------------------------------------
+
+    async def picked_up(self, shown_before: Mapping[SectionName, bool]) -> None:
+        """The queue stage is over; what an earlier delivery showed of a section it did not finish is taken back."""
+        wait = self.watch.stage_ms(Stage.QUEUE)
+        if self.task.deliveries == 1:
+            self._frames.add(self._stage_finished(Stage.QUEUE, wait))
+        for section in self.missing:
+            if shown_before.get(section):
+                self._frames.add(SectionReset(section, "resumed"))
+        self._log("stage", stage=Stage.QUEUE.value, ms=round(wait, 1), delivery=self.task.deliveries)
+
+    @asynccontextmanager
+    async def stage(self, stage: Stage) -> AsyncIterator[None]:
+        """Tell and time a stage."""
+        before = self.watch.stage_ms(stage)
+        self._frames.add(StageStarted(stage, stage_message(stage, self.task.language), self.attempt))
+        try:
+            with self.watch.time(stage):
+                yield
+        finally:
+            ms = self.watch.stage_ms(stage) - before
+            self._frames.add(self._stage_finished(stage, ms))
+            self._log("stage", stage=stage.value, ms=round(ms, 1), attempt=self.attempt)
+
+    def tell_validation(self, ms: float) -> None:
+        """Tell of the checks, which were made section by section while the model wrote."""
+        self._frames.add(
+            StageStarted(Stage.VALIDATION, stage_message(Stage.VALIDATION, self.task.language), self.attempt)
+        )
+        self._frames.add(self._stage_finished(Stage.VALIDATION, ms))
+        self._log("stage", stage=Stage.VALIDATION.value, ms=round(ms, 1), attempt=self.attempt)
+
+    def _stage_finished(self, stage: Stage, ms: float) -> StageFinished:
+        return StageFinished(stage, stage_message(stage, self.task.language), self.attempt, round(ms))
+
+    # -- the model ------------------------------------------------------------------------------------------------
+
+    def model_chosen(self, provider: str, model: str | None, strategy: str) -> None:
+        """Who is asked, and how."""
+        self._facts |= {
+            "llm_provider": provider,
+            "llm_model": model,
+            "strategy": strategy,
+            "llm_stream_enabled": model is not None,
+        }
+
+    def model_spoke(self) -> None:
+        """The first token of a call arrived."""
+        self._facts.setdefault("time_to_first_token_ms", round(self.watch.now_ms(), 1))
+
+    def call_ended(self, finished: Finished, seconds_speaking: float) -> None:
+        """Add one call's tokens."""
+        for key, tokens in (
+            ("prompt_tokens", finished.prompt_tokens),
+            ("completion_tokens", finished.completion_tokens),
+        ):
+            if tokens is not None:
+                self._facts[key] = (self._facts.get(key) or 0) + tokens
+        self._token_seconds += seconds_speaking
+        written = self._facts.get("completion_tokens")
+        if written and self._token_seconds > 0:
+            self._facts["tokens_per_second"] = round(written / self._token_seconds, 1)
+
+    def model_failed(self, error: ModelError) -> None:
+        """Keep why the last call failed; the reading says so where commentary stands in."""
+        self._facts["model_error"] = error.code
+        self._log("model_failed", reason=error.code, detail=error.detail, attempt=self.attempt)
+
+    # -- sections -------------------------------------------------------------------------------------------------
+
+    def section_started(self, section: SectionName) -> None:
+        """The model began a section."""
+        self._started[section] = time.perf_counter()
+        index = SECTIONS.index(section) + 1
+        self._frames.add(SectionStarted(section, self.attempt, index, len(SECTIONS)))
+
+    def section_text(self, section: SectionName, text: str) -> None:
+        """New text of a section."""
+        self._frames.add_text(section, text, first=section not in self._shown)
+        self._shown.add(section)
+
+    def section_refused(self, section: SectionName, reason: str) -> None:
+        """Take back what was shown of a section."""
+        if section in self._shown:
+            self._shown.discard(section)
+            self._frames.add(SectionReset(section, reason))
+        self._log("section_refused", section=section.value, reason=reason, attempt=self.attempt)
+
+    async def section_finished(self, section: SectionName, text: str, source: SectionSource) -> None:
+        """Keep a section: a checkpoint. What was not shown of it is shown first."""
+        if section not in self._started:
+            self.section_started(section)
+        if section not in self._shown:
+            self.section_text(section, text)
+        ms = round((time.perf_counter() - self._started[section]) * 1000)
+        attempt = min(self.attempt, max(1, self.attempts)) if source is SectionSource.COMMENTARY else self.attempt
+        done = Section(section, text, source, attempt, ms)
+        self.finished[section] = done
+        events = [*await self._frames.take_rest(), SectionFinished(done)]
+        await self._store.finish_section(self.task.id, self._token, done, self._timings(), events)
+        self._log("section", section=section.value, ms=ms, source=source.value, attempt=attempt)
+
+    def take_back_unfinished(self, reason: str) -> list[SectionName]:
+        """Reset every section that was shown but not finished; answers which."""
+        open_sections = [section for section in self.missing if section in self._shown]
+        for section in open_sections:
+            self.section_refused(section, reason)
+        return open_sections
+
+    async def attempt_ended(self, reason: str | None) -> None:
+        """An attempt ended with sections missing (`reason`) or with all of them (None)."""
+        self.attempts += 1
+        rest = await self._frames.take_rest()
+        await self._store.end_attempt(self.task.id, self._token, self.attempts, rest)
+        self._log("attempt", attempt=self.attempts, reason=reason or "complete", missing=len(self.missing))
+
+    # -- the end --------------------------------------------------------------------------------------------------
+
+    async def completed(self, lot: Mapping[str, Any]) -> dict[str, Any]:
+        """The reading is whole; answers its timings."""
+        rest = await self._frames.take_rest()
+        timings = timings_of(self.task, self._timings())
+        sections = {name.value: self.finished[name].as_dict() for name in SECTIONS}
+        document = reading_document(replace(self.task, attempts=self.attempts), lot, sections, timings)
+        await self._end(Status.COMPLETED, timings, [*rest, Completed(document)])
+        return timings
+
+    async def failed(self, problem: Mapping[str, Any]) -> dict[str, Any]:
+        """Nothing more can be done; answers the timings."""
+        rest = await self._frames.take_rest()
+        timings = timings_of(self.task, self._timings())
+        await self._end(Status.FAILED, timings, [*rest, Failed(problem)], error=problem)
+        return timings
+
+    async def flush(self) -> None:
+        """Store what waits."""
+        rest = await self._frames.take_rest()
+        if rest:
+            await self._append(rest)
+
+    def let_go(self) -> None:
+        """The task is no longer ours: nothing more is written."""
+        self._frames.drop()
+
+    async def _end(
+        self,
+        status: Status,
+        timings: Mapping[str, Any],
+        events: Sequence[Event],
+        error: Mapping[str, Any] | None = None,
+    ) -> None:
+        await self._store.end(self.task.id, self._token, status, timings, events, error=error)
+        told = {key: value for key, value in timings.items() if key != "task_id"}
+        self._log("task_ended", status=status.value, **told)
+
+    async def _append(self, events: Sequence[Event]) -> None:
+        await self._store.append(self.task.id, self._token, events)
+
+    def _timings(self) -> dict[str, Any]:
+        from_model = sum(section.source is SectionSource.MODEL for section in self.finished.values())
+        return {
+            **self._facts,
+            **self.watch.measured(),
+            "attempts": self.attempts,
+            "section_ms": {name.value: section.ms for name, section in self.finished.items()},
+            "sections_from_model": from_model,
+            "degraded": from_model < len(self.finished),
+        }
+
+    def _log(self, action: str, **facts: Any) -> None:
+        logger.info(action, extra={"action": action, "task_id": self.task.id, **facts})
+
+
+def shown_sections(events: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[SectionName, bool]:
+    """From a task's log (type and data, in order): which sections have text on the readers' screens."""
+    shown: dict[SectionName, bool] = {}
+    for kind, data in events:
+        if kind == SectionDelta.type:
+            shown[SectionName(data["section"])] = True
+        elif kind == SectionReset.type:
+            shown[SectionName(data["section"])] = False
+    return shown

@@ -1,0 +1,236 @@
+"""The way of one reading, top to bottom."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from jieqian.checks.check import SectionDraft
+from jieqian.checks.sections import check_section
+from jieqian.errors import LeaseLost, ModelError, UnknownCollection, UnknownLot, UnknownTask
+from jieqian.events.event import Stage
+from jieqian.lots.library import LotLibrary
+from jieqian.lots.lot import Collection, Lot
+from jieqian.prompt.builder import build_prompt
+from jieqian.prompt.prompt import ParentReading, Passage, Prompt
+from jieqian.reading.engines import Engine, Engines
+from jieqian.reading.record import Record, shown_sections
+from jieqian.sections.from_commentary import commentary_section
+from jieqian.sections.section import SectionName, SectionSource
+from jieqian.sections.strategy import (
+    CallEnded,
+    Draft,
+    DraftEnded,
+    DraftStarted,
+    DraftText,
+    ModelSpoke,
+    WritingOrder,
+)
+from jieqian.tasks.store import TaskStore
+from jieqian.tasks.task import MAX_ATTEMPTS, MAX_DELIVERIES, Task
+
+#: Waits before the second and the third attempt, in seconds: a busy server gets a breath.
+BREATHS = (0.5, 2.0)
+_LOG_PAGE = 1000
+
+
+class Measured(Protocol):
+    """Whoever wants a finished task's timings."""
+
+    def reading_ended(self, timings: dict[str, Any], status: str) -> None:
+        """Count a task that ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """What a reading needs at hand."""
+
+    store: TaskStore
+    lots: LotLibrary
+    engines: Engines
+    metrics: Measured
+    deadline_seconds: float
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What one attempt has left behind."""
+
+    complaints: dict[SectionName, str] = field(default_factory=dict)
+    spoke_at: float | None = None
+    cut_short: bool = False
+
+
+async def run_reading(task: Task, token: str, desk: Desk) -> None:
+    """Produce what is missing of the task's reading. Raises `LeaseLost` where the task is no longer ours."""
+    record = Record(task, token, desk.store)
+    try:
+        await pick_up(task, desk, record)
+        lot, collection = await find_lot(task, desk, record)
+        passages = await find_passages(record)
+        prompt = await prepare_prompt(task, desk, lot, collection, passages)
+        await write_with_model(task, desk, record, prompt)
+        await stand_in(record, prompt)
+        timings = await record.completed(lot.as_dict(task.language))
+        desk.metrics.reading_ended(timings, "completed")
+    except (UnknownLot, UnknownCollection) as error:
+        timings = await record.failed(error.problem())
+        desk.metrics.reading_ended(timings, "failed")
+    except (LeaseLost, asyncio.CancelledError):
+        record.let_go()
+        raise
+
+
+async def pick_up(task: Task, desk: Desk, record: Record) -> None:
+    """End the queue stage; after a crash, take back what was shown and not finished."""
+    shown: dict[SectionName, bool] = {}
+    if task.deliveries > 1:
+        log: list[tuple[str, Any]] = []
+        last = 0
+        while page := await desk.store.events(task.id, last, _LOG_PAGE):
+            log += [(event.type, json.loads(event.data)) for event in page if event.type.startswith("section_")]
+            last = page[-1].id
+        shown = shown_sections(log)
+    await record.picked_up(shown)
+
+
+async def find_lot(task: Task, desk: Desk, record: Record) -> tuple[Lot, Collection]:
+    """Look the lot up by its key. Raises `UnknownLot` if it was withdrawn since the task was accepted."""
+    async with record.stage(Stage.POEM):
+        return desk.lots.lot(task.collection, task.lot), desk.lots.collection(task.collection)
+
+
+async def find_passages(record: Record) -> tuple[Passage, ...]:
+    """Passages beyond the lot's own text: none until there is an index."""
+    async with record.stage(Stage.RETRIEVAL):
+        return ()
+
+
+async def prepare_prompt(
+    task: Task, desk: Desk, lot: Lot, collection: Collection, passages: tuple[Passage, ...]
+) -> Prompt:
+    """Put the prompt together, with the reading it follows if there is one (and it was not erased since)."""
+    parent = None
+    if task.parent_id is not None:
+        try:
+            parent = parent_reading(await desk.store.get(task.parent_id, task.caller), desk)
+        except UnknownTask:
+            parent = None
+    return build_prompt(
+        lot=lot,
+        collection=collection,
+        language=task.language,
+        passages=passages,
+        question=task.question,
+        parent=parent,
+    )
+
+
+def parent_reading(parent: Task, desk: Desk) -> ParentReading:
+    """What a follow-up takes from the reading before it."""
+    conclusion = next((done.text for done in parent.sections if done.name is SectionName.CONCLUSION), "")
+    title = desk.lots.lot(parent.collection, parent.lot).title(parent.language)
+    return ParentReading(lot_title=title, question=parent.question, conclusion=conclusion)
+
+
+async def write_with_model(task: Task, desk: Desk, record: Record, prompt: Prompt) -> None:
+    """Attempts at the missing sections: at most three, and one deadline from the first claim for all of them."""
+    engine = desk.engines.engine(task.mode, task.strategy)
+    if engine is None or task.language not in engine.model.languages or task.deliveries > MAX_DELIVERIES:
+        record.model_chosen("commentary", None, "commentary")
+        return
+    record.model_chosen(desk.engines.provider, engine.model.name, engine.strategy.name)
+    most = min(MAX_ATTEMPTS, engine.strategy.most_attempts)
+    deadline = desk.deadline_seconds - (time.time() - (task.claimed_at or time.time()))
+    complaints: dict[SectionName, str] = {}
+    try:
+        async with asyncio.timeout(deadline):
+            while record.missing and record.attempts < most:
+                if record.attempts:
+                    await asyncio.sleep(BREATHS[record.attempts - 1])
+                if not await make_attempt(engine, record, prompt, complaints):
+                    return
+    except TimeoutError:
+        record.take_back_unfinished("deadline_passed")
+        await record.attempt_ended("deadline_passed")
+
+
+async def make_attempt(engine: Engine, record: Record, prompt: Prompt, complaints: dict[SectionName, str]) -> bool:
+    """One attempt at all missing sections; `complaints` is replaced by its own. False: another would not help."""
+    attempt = _Attempt()
+    order = WritingOrder(
+        client=engine.client,
+        model=engine.model,
+        prompt=prompt,
+        wanted=record.missing,
+        options=engine.options,
+        complaints=dict(complaints),
+        written=record.texts(),
+    )
+    checked_before = record.watch.stage_ms(Stage.VALIDATION)
+    reason, helps = "section_missing", True
+    async with record.stage(Stage.GENERATION):
+        try:
+            async with aclosing(engine.strategy.write(order)) as drafts:  # type: ignore[type-var]
+                async for draft in drafts:
+                    await take_draft(draft, engine, record, prompt, attempt)
+        except ModelError as error:
+            reason, helps = error.code, error.retryable
+            record.model_failed(error)
+        record.take_back_unfinished("section_too_long" if attempt.cut_short else reason)
+    record.tell_validation(record.watch.stage_ms(Stage.VALIDATION) - checked_before)
+    complaints.clear()
+    complaints.update(attempt.complaints)
+    await record.attempt_ended(reason if record.missing else None)
+    return helps
+
+
+async def take_draft(draft: Draft, engine: Engine, record: Record, prompt: Prompt, attempt: _Attempt) -> None:
+    """Show, check and keep what the strategy brings."""
+    match draft:
+        case ModelSpoke():
+            attempt.spoke_at = time.perf_counter()
+            record.model_spoke()
+        case DraftStarted(section):
+            record.section_started(section)
+        case DraftText(section, text):
+            if engine.strategy.shows_drafts:
+                record.section_text(section, text)
+        case DraftEnded(section, text):
+            await judge(section, text, record, prompt, attempt)
+        case CallEnded(finished):
+            speaking = time.perf_counter() - attempt.spoke_at if attempt.spoke_at else 0.0
+            attempt.cut_short = finished.reason == "length"
+            record.call_ended(finished, speaking)
+
+
+async def judge(section: SectionName, text: str, record: Record, prompt: Prompt, attempt: _Attempt) -> None:
+    """Check a drafted section: keep it, or take it back and say why."""
+    draft = SectionDraft(
+        section=section,
+        text=text,
+        lot=prompt.lot,
+        collection=prompt.collection,
+        language=prompt.language,
+        question=prompt.asked,
+        written=record.texts(),
+    )
+    with record.watch.time(Stage.VALIDATION):
+        complaint = check_section(draft)
+    if complaint is None:
+        await record.section_finished(section, text, SectionSource.MODEL)
+    else:
+        attempt.complaints[section] = complaint.advice
+        record.section_refused(section, complaint.reason)
+
+
+async def stand_in(record: Record, prompt: Prompt) -> None:
+    """Commentary, labelled as such, for every section the model did not give."""
+    for section in record.missing:
+        text = commentary_section(section, prompt.lot, prompt.collection, prompt.language, prompt.asked)
+        await record.section_finished(section, text, SectionSource.COMMENTARY)

@@ -1,0 +1,67 @@
+"""The times of one task (contract, section 4): six disjoint stages that add up to the total."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from jieqian.events.event import Stage
+from jieqian.tasks.task import Task
+
+#: The stages' names in the timings; what no stage claims is `other_ms`.
+STAGE_KEYS = {
+    Stage.QUEUE: "queue_wait_ms",
+    Stage.POEM: "poem_lookup_ms",
+    Stage.RETRIEVAL: "rag_retrieval_ms",
+    Stage.GENERATION: "llm_generation_ms",
+    Stage.VALIDATION: "validation_ms",
+}
+
+
+class Stopwatch:
+    """Measures from the moment a worker takes the task; earlier deliveries' times come from the task's own record.
+
+    All time that no delivery accounts for (waiting, and while the server was down) is queue wait, so the total is
+    always the time since the request.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._begun = time.perf_counter()
+        before = {key: float(task.timings.get(key) or 0) for key in (*STAGE_KEYS.values(), "other_ms")}
+        before[STAGE_KEYS[Stage.QUEUE]] = 0.0
+        self._active_before = sum(before.values())
+        wait = (time.time() - task.created_at) * 1000 - self._active_before
+        self.stages = {key: before[key] for key in STAGE_KEYS.values()}
+        self.stages[STAGE_KEYS[Stage.QUEUE]] = max(0.0, wait)
+        self._since_request = max(0.0, wait) + self._active_before
+
+    def now_ms(self) -> float:
+        """Milliseconds since the request."""
+        return self._since_request + (time.perf_counter() - self._begun) * 1000
+
+    def add(self, stage: Stage, ms: float) -> None:
+        """Book time to a stage."""
+        self.stages[STAGE_KEYS[stage]] += ms
+
+    def stage_ms(self, stage: Stage) -> float:
+        """What is booked to a stage so far."""
+        return self.stages[STAGE_KEYS[stage]]
+
+    @contextmanager
+    def time(self, stage: Stage) -> Iterator[None]:
+        """Book the block's wall time to a stage, less what is booked to another stage within it."""
+        start, booked = time.perf_counter(), sum(self.stages.values())
+        try:
+            yield
+        finally:
+            within = sum(self.stages.values()) - booked
+            self.add(stage, max(0.0, (time.perf_counter() - start) * 1000 - within))
+
+    def measured(self) -> dict[str, Any]:
+        """The stages, what is left over, and the total up to now, in milliseconds with one decimal."""
+        times = {key: round(ms, 1) for key, ms in self.stages.items()}
+        staged = sum(times.values())
+        total = max(round(self.now_ms(), 1), staged)
+        return {**times, "other_ms": round(total - staged, 1), "total_time_ms": round(total, 1)}

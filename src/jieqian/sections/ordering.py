@@ -1,0 +1,73 @@
+"""What is asked of the model last: the schema of the wanted sections and the final instruction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jieqian.languages import Language
+from jieqian.llm.client import Message
+from jieqian.lots.lot import TOPICS, Lot
+from jieqian.prompt.builder import render
+from jieqian.prompt.prompt import Prompt
+from jieqian.prompt.verse import in_script
+from jieqian.sections.section import SECTIONS, SectionName
+from jieqian.sections.strategy import WritingOrder
+from jieqian.sections.topics import topic_of
+
+WRITTEN_CHARACTERS = 160
+
+ASKED_LENGTHS: Mapping[Language, tuple[int, int]] = {
+    Language.ZH_HANT: (40, 80),
+    Language.ZH_HANS: (40, 80),
+    Language.EN: (25, 45),
+    Language.JA: (50, 100),
+}
+"""What is asked of one line's explanation and of any other section, in words for English and characters else."""
+
+
+def schema_of(wanted: tuple[SectionName, ...], lot: Lot) -> dict[str, Any]:
+    """The JSON Schema of an answer: the wanted sections in order, the first an array with one string a verse line."""
+    text = {"type": "string", "minLength": 1}
+    lines = {"type": "array", "items": text, "minItems": len(lot.lines), "maxItems": len(lot.lines)}
+    return {
+        "type": "object",
+        "properties": {name.value: lines if name is SectionName.LINE_BY_LINE else text for name in wanted},
+        "required": [name.value for name in wanted],
+        "additionalProperties": False,
+    }
+
+
+def instruction_of(order: WritingOrder) -> str:
+    """The final instruction, in the asked language: what each section is about, how long, and what was refused."""
+    prompt = order.prompt
+    line_length, section_length = ASKED_LENGTHS[prompt.language]
+    return render(
+        "order",
+        prompt.language,
+        counsel=counsel_of(prompt),
+        line_count=len(prompt.lot.lines),
+        line_length=line_length,
+        section_length=section_length,
+        wanted=[name.value for name in order.wanted],
+        written=[order.written[name][:WRITTEN_CHARACTERS] for name in SECTIONS if name in order.written],
+        complaints=[
+            {"name": name.value, "advice": order.complaints[name]} for name in order.wanted if name in order.complaints
+        ],
+    )
+
+
+def counsel_of(prompt: Prompt) -> list[dict[str, str]]:
+    """The commentary's counsel on the question's topic (`topic`, `text`); on every topic where the words tell none."""
+    commentary = prompt.lot.commentary(prompt.language)
+    if commentary is None:
+        return []
+    topic = topic_of(prompt.asked)
+    topics = (topic,) if topic in commentary.topics else tuple(name for name in TOPICS if name in commentary.topics)
+    return [{"topic": name, "text": in_script(commentary.topics[name], prompt.language)} for name in topics if name]
+
+
+def messages_of(order: WritingOrder) -> tuple[Message, ...]:
+    """The stable prefix as the system's message; passages, question and instruction as the asker's."""
+    asked = f"{order.prompt.question}\n\n{instruction_of(order)}"
+    return (Message("system", order.prompt.prefix), Message("user", asked))

@@ -1,0 +1,100 @@
+"""Every setting there is: environment or `.env`, prefix `JIEQIAN_` (docs/reference/settings.md is made from here)."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from jieqian.errors import UsageError
+
+
+class Provider(StrEnum):
+    """Who writes the readings."""
+
+    AUTO = "auto"
+    OLLAMA = "ollama"
+    OPENAI = "openai"
+    LLAMACPP = "llamacpp"
+    COMMENTARY = "commentary"
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class Settings(BaseSettings):
+    """The service's settings."""
+
+    model_config = SettingsConfigDict(env_prefix="JIEQIAN_", env_file=".env", extra="ignore", populate_by_name=True)
+
+    data_dir: Path = Field(Path("data"), description="Folder of the database, the signing secret and added collections")
+    database_url: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in DATA_DIR")
+    llm_provider: Provider = Field(Provider.AUTO, description="Who writes the readings; `auto` looks for a server")
+    llm_base_url: str | None = Field(None, description="Address of an Ollama or OpenAI-compatible server")
+    llm_api_key: str | None = Field(None, description="Key for that server, if it wants one", repr=False)
+    llm_model: str | None = Field(
+        None,
+        validation_alias=AliasChoices("JIEQIAN_LLM_MODEL", "LLM_MODEL"),
+        description="Model of quality mode: a name the server knows, or a GGUF file's path; `LLM_MODEL` is read too",
+    )
+    llm_fast_model: str | None = Field(None, description="Model of fast mode; unset: the same model")
+    llm_context_tokens: int = Field(
+        8192, ge=512, description="The model's window in tokens, prompt and answer together"
+    )
+    workers: int = Field(4, ge=1, le=256, description="Concurrent readings in one process")
+    max_queue: int = Field(512, ge=1, description="Waiting tasks beyond which requests are answered 429")
+    task_deadline_seconds: float = Field(600.0, gt=0, description="A task's one deadline, from its first claim")
+    rate_limit_per_minute: int = Field(120, ge=0, description="New tasks a caller may start in a minute; 0: no limit")
+    admin_token: str | None = Field(
+        None, description="Token of the operator's part of the API; unset: closed", repr=False
+    )
+    secret_key: str | None = Field(
+        None, description="Signs sessions; unset: made once and kept in DATA_DIR", repr=False
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), description="Other sites' origins, comma-separated")
+    log_format: LogFormat = Field(LogFormat.TEXT, description="`text` or `json`")
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, given: object) -> object:
+        return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
+
+    @field_validator("database_url", "llm_base_url", "llm_api_key", "llm_model", "llm_fast_model", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, given: object) -> object:
+        return None if given == "" else given
+
+
+def load_settings() -> Settings:
+    """The settings of this process. Raises `UsageError` naming the setting that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = "; ".join(f"JIEQIAN_{str(fault['loc'][-1]).upper()}: {fault['msg']}" for fault in error.errors())
+        raise UsageError(f"Settings: {faults}.") from error
+    except UnicodeDecodeError as error:
+        raise UsageError("Settings: the file .env is not UTF-8 text.") from error
+
+
+def session_secret(settings: Settings) -> str:
+    """What signs sessions: `SECRET_KEY`, or one made once and kept in DATA_DIR (mode 0600), to outlive a restart."""
+    if settings.secret_key:
+        return settings.secret_key
+    path = settings.data_dir / "secret_key"
+    if not path.exists():
+        half_made = path.with_suffix(".new")
+        half_made.unlink(missing_ok=True)
+        handle = os.open(half_made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(secrets.token_hex(32))
+        half_made.replace(path)  # whole or not at all
+    return path.read_text(encoding="ascii").strip()

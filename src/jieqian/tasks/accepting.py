@@ -1,0 +1,75 @@
+"""Accepting a request: one transaction that checks the idempotency key and the queue's length, and stores the task."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from jieqian.errors import IdempotencyMismatch, QueueFull
+from jieqian.events.event import StoredEvent
+from jieqian.tasks import rows
+from jieqian.tasks.store import Accepted, FirstEvents
+from jieqian.tasks.tables import tasks
+from jieqian.tasks.task import NewTask, Status
+
+#: How long an idempotency key is kept.
+KEY_SECONDS = 24 * 3600.0
+#: What a full queue's `Retry-After` says, in seconds.
+RETRY_AFTER_SECONDS = 30
+
+
+def accept_in(
+    connection: sa.Connection, new: NewTask, first_events: FirstEvents, max_queue: int
+) -> tuple[Accepted, list[StoredEvent]]:
+    """Insert the task and its first events, or find the one an idempotency key made before."""
+    earlier = _earlier(connection, new)
+    if earlier is not None:
+        return Accepted(rows.task_from(earlier, rows.sections_of(connection, earlier["id"])), created=False), []
+    queued = sa.select(sa.func.count()).select_from(tasks).where(tasks.c.status == Status.QUEUED)
+    ahead = connection.execute(queued).scalar_one()
+    if ahead >= max_queue and not new.care:  # a person in danger is answered whatever the load
+        raise QueueFull(retry_after=RETRY_AFTER_SECONDS)
+    first = first_events(ahead)
+    connection.execute(sa.insert(tasks).values(**_columns(new), last_event_id=len(first)))
+    stored = rows.log(connection, new.id, 0, first)
+    return Accepted(rows.task_from(rows.row_of(connection, new.id, None), ()), created=True), stored
+
+
+def _earlier(connection: sa.Connection, new: NewTask) -> sa.RowMapping | None:
+    if new.idempotency_key is None:
+        return None
+    same_key = sa.and_(tasks.c.caller == new.caller, tasks.c.idempotency_key == new.idempotency_key)
+    forget = sa.update(tasks).where(same_key, tasks.c.created_at < new.created_at - KEY_SECONDS)
+    connection.execute(forget.values(idempotency_key=None, body_hash=None))
+    found = connection.execute(sa.select(tasks).where(same_key)).mappings().one_or_none()
+    if found is not None and found["body_hash"] != new.body_hash:
+        raise IdempotencyMismatch
+    return found
+
+
+def _columns(new: NewTask) -> dict[str, Any]:
+    """A task with `care` is complete as soon as it is stored: no worker ever sees it."""
+    done = new.care is not None
+    return {
+        "id": new.id,
+        "caller": new.caller,
+        "status": Status.COMPLETED if done else Status.QUEUED,
+        "collection": new.collection,
+        "lot": new.lot,
+        "question": new.question,
+        "language": new.language,
+        "mode": new.mode,
+        "strategy": new.strategy,
+        "fresh": new.fresh,
+        "parent_id": new.parent_id,
+        "draw_id": new.draw_id,
+        "care": dict(new.care) if new.care else None,
+        "idempotency_key": new.idempotency_key,
+        "body_hash": new.body_hash,
+        "created_at": new.created_at,
+        "ended_at": new.created_at if done else None,
+        "touched_at": new.created_at,
+        "timings": {},
+        "sources": [],
+    }

@@ -1,0 +1,65 @@
+"""Opening the database: engines, SQLite's pragmas, migrations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from jieqian.errors import StoreError
+
+#: How long a statement waits for another process's lock, in milliseconds.
+BUSY_TIMEOUT_MS = 5000
+
+
+def open_engine(url: str, *, writes: bool) -> sa.Engine:
+    """An engine for the one writer, or for readers (their transactions never take the write lock)."""
+    try:
+        engine = sa.create_engine(url, pool_size=1 if writes else 4, max_overflow=0 if writes else 4)
+    except (sa.exc.ArgumentError, ModuleNotFoundError) as error:
+        raise StoreError(f"DATABASE_URL is not usable: {error}") from error
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, begin="BEGIN IMMEDIATE" if writes else "BEGIN")
+    return engine
+
+
+def sqlite_url(path: Path) -> str:
+    """The URL of a SQLite file."""
+    return f"sqlite:///{path}"
+
+
+def migrate(url: str) -> None:
+    """Bring the schema to the newest version; makes the tables where there are none. Blocks."""
+    config = Config()
+    config.set_main_option("script_location", "jieqian.tasks:migrations")
+    engine = open_engine(url, writes=True)
+    try:
+        with engine.connect() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+    except sa.exc.DBAPIError as error:
+        raise StoreError(f"The database at {engine.url!r} cannot be opened: {error.orig}.") from error
+    finally:
+        engine.dispose()
+
+
+def _prepare_sqlite(engine: sa.Engine, *, begin: str) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: Any) -> None:
+        connection.isolation_level = (
+            None  # SQLAlchemy's own BEGIN below; the driver's would come too late to be IMMEDIATE
+        )
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA secure_delete=ON")  # an erased question leaves no bytes in the file
+        cursor.close()
+
+    @sa.event.listens_for(engine, "begin")
+    def begin_transaction(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)

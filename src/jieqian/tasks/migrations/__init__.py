@@ -1,0 +1,1 @@
+"""Alembic's folder: one numbered file a change of the schema."""

@@ -1,0 +1,85 @@
+"""Rows to values and values to rows; each function works on a given connection."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from jieqian.errors import UnknownTask
+from jieqian.events.event import Event, StoredEvent, encode
+from jieqian.languages import Language
+from jieqian.sections.section import Section, SectionName, SectionSource
+from jieqian.tasks.tables import events, sections, tasks
+from jieqian.tasks.task import Mode, Status, StrategyName, Task
+
+Row = Mapping[str, Any] | sa.RowMapping
+
+_PLAIN_COLUMNS = (
+    *("id", "seq", "caller", "collection", "lot", "question", "fresh", "parent_id", "draw_id", "care"),
+    *("created_at", "claimed_at", "ended_at", "touched_at", "lease_token", "lease_expires_at"),
+    *("deliveries", "attempts", "last_event_id", "timings", "error"),
+)
+
+
+def task_from(row: Row, finished: Sequence[Section]) -> Task:
+    """The task of a row."""
+    return Task(
+        status=Status(row["status"]),
+        language=Language(row["language"]),
+        mode=Mode(row["mode"]),
+        strategy=StrategyName(row["strategy"]),
+        sections=tuple(finished),
+        sources=tuple(row["sources"]),
+        **{name: row[name] for name in _PLAIN_COLUMNS},
+    )
+
+
+def row_of(connection: sa.Connection, task_id: str, caller: str | None) -> sa.RowMapping:
+    """The task's row; with `caller`, only if it is theirs. Raises `UnknownTask`."""
+    query = sa.select(tasks).where(tasks.c.id == task_id)
+    if caller is not None:
+        query = query.where(tasks.c.caller == caller)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise UnknownTask
+    return row
+
+
+def sections_of(connection: sa.Connection, task_id: str) -> tuple[Section, ...]:
+    """The finished sections of a task."""
+    found = connection.execute(sa.select(sections).where(sections.c.task_id == task_id)).mappings()
+    return tuple(
+        Section(SectionName(row["name"]), row["text"], SectionSource(row["source"]), row["attempt"], row["ms"])
+        for row in found
+    )
+
+
+def events_after(connection: sa.Connection, task_id: str, after: int, limit: int) -> list[StoredEvent]:
+    """The log from the first id over `after`."""
+    query = (
+        sa.select(events.c.id, events.c.type, events.c.data)
+        .where(events.c.task_id == task_id, events.c.id > after)
+        .order_by(events.c.id)
+        .limit(limit)
+    )
+    return [StoredEvent(*row) for row in connection.execute(query)]
+
+
+def log(connection: sa.Connection, task_id: str, last: int, new: Sequence[Event]) -> list[StoredEvent]:
+    """Add events after the id `last`."""
+    return log_encoded(connection, task_id, last, [(event.type, encode(event)) for event in new])
+
+
+def log_encoded(
+    connection: sa.Connection, task_id: str, last: int, new: Sequence[tuple[str, str]]
+) -> list[StoredEvent]:
+    """Add events, given as type and JSON, after the id `last`."""
+    stored = [StoredEvent(last + place, kind, data) for place, (kind, data) in enumerate(new, start=1)]
+    if stored:
+        connection.execute(
+            sa.insert(events),
+            [{"task_id": task_id, "id": event.id, "type": event.type, "data": event.data} for event in stored],
+        )
+    return stored

@@ -1,0 +1,332 @@
+"""The store on SQL: SQLAlchemy Core, every write through the one writer, reads in threads of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from jieqian.errors import LeaseLost, StoreError, UnknownTask
+from jieqian.events.event import Event, Stopped, StoredEvent, encode
+from jieqian.sections.section import Section
+from jieqian.tasks import rows
+from jieqian.tasks.accepting import accept_in
+from jieqian.tasks.database import open_engine
+from jieqian.tasks.desk_rows import DeskRows
+from jieqian.tasks.store import Accepted, Announce, FirstEvents
+from jieqian.tasks.tables import events, feedback, sections, tasks
+from jieqian.tasks.task import Feedback, NewTask, Status, Task
+from jieqian.tasks.writer import GroupWriter
+
+Result = TypeVar("Result")
+
+
+def announce_nothing(_task_id: str, _events: Sequence[StoredEvent]) -> None:
+    """For a store nobody listens to (a command line, a migration)."""
+
+
+class SqlTaskStore(DeskRows):
+    """`TaskStore` over a database whose schema is up to date (`tasks.database.migrate`)."""
+
+    def __init__(self, url: str, announce: Announce = announce_nothing) -> None:
+        self._announce = announce
+        self._write_engine = open_engine(url, writes=True)
+        self._read_engine = open_engine(url, writes=False)
+        self._writer = GroupWriter(self._write_engine)
+        self._readers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="jieqian-reader")
+
+    # -- ways in and out ------------------------------------------------------------------------------------------
+
+    async def _write(
+        self,
+        operation: Callable[[sa.Connection], Result],
+        *,
+        durable: bool = True,
+        after_commit: Callable[[Result], None] | None = None,
+    ) -> Result:
+        return await self._writer.write(operation, durable=durable, after_commit=after_commit)
+
+    async def _read(self, operation: Callable[[sa.Connection], Result]) -> Result:
+        def run() -> Result:
+            try:
+                with self._read_engine.connect() as connection:
+                    return operation(connection)
+            except sa.exc.DBAPIError as error:
+                raise StoreError(f"The database cannot be read: {error.orig}.") from error
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+        except RuntimeError as error:  # the executor was shut down
+            raise StoreError("The database was closed: the service is stopping.") from error
+
+    async def close(self) -> None:
+        """Finish what was begun and close."""
+        await asyncio.to_thread(self._writer.close)
+        await asyncio.to_thread(self._readers.shutdown)
+        self._write_engine.dispose()
+        self._read_engine.dispose()
+
+    async def ping(self) -> None:
+        """Raise `StoreError` where the database cannot be read."""
+        await self._read(lambda connection: connection.execute(sa.text("select 1")).scalar_one())
+
+    # -- the life of a task ---------------------------------------------------------------------------------------
+
+    async def accept(self, new: NewTask, first_events: FirstEvents, max_queue: int) -> Accepted:
+        """See `TaskStore.accept`."""
+
+        def insert(connection: sa.Connection) -> tuple[Accepted, list[StoredEvent]]:
+            return accept_in(connection, new, first_events, max_queue)
+
+        accepted, _ = await self._write(
+            insert, after_commit=lambda done: self._announce(done[0].task.id, done[1]) if done[1] else None
+        )
+        return accepted
+
+    async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:
+        """See `TaskStore.claim`."""
+        waiting = sa.or_(
+            tasks.c.status == Status.QUEUED,
+            sa.and_(tasks.c.status == Status.RUNNING, tasks.c.lease_expires_at < now),
+        )
+        oldest = sa.select(tasks.c.seq).where(waiting).order_by(tasks.c.seq).limit(1).scalar_subquery()
+        lease = (
+            sa.update(tasks)
+            .where(tasks.c.seq == oldest)
+            .values(
+                status=Status.RUNNING,
+                lease_token=token,
+                lease_expires_at=now + lease_seconds,
+                deliveries=tasks.c.deliveries + 1,
+                claimed_at=sa.func.coalesce(tasks.c.claimed_at, now),
+            )
+            .returning(*tasks.c)
+        )
+
+        def take(connection: sa.Connection) -> Task | None:
+            row = connection.execute(lease).mappings().one_or_none()
+            return rows.task_from(row, rows.sections_of(connection, row["id"])) if row else None
+
+        return await self._write(take)
+
+    async def heartbeat(self, task_id: str, token: str, expires_at: float) -> None:
+        """See `TaskStore.heartbeat`."""
+        await self._write(lambda connection: _hold(connection, task_id, token, lease_expires_at=expires_at))
+
+    async def release(self, task_id: str, token: str, *, counts: bool) -> None:
+        """See `TaskStore.release`."""
+        back: dict[str, Any] = {"status": Status.QUEUED, "lease_token": None, "lease_expires_at": None}
+        if not counts:
+            back["deliveries"] = tasks.c.deliveries - 1
+        await self._write(lambda connection: _hold(connection, task_id, token, **back))
+
+    async def release_leases(self) -> int:
+        """See `TaskStore.release_leases`."""
+        back = (
+            sa.update(tasks)
+            .where(tasks.c.status == Status.RUNNING)
+            .values(status=Status.QUEUED, lease_token=None, lease_expires_at=None)
+        )
+        return await self._write(lambda connection: int(connection.execute(back).rowcount))
+
+    async def append(self, task_id: str, token: str, events: Sequence[Event]) -> None:
+        """See `TaskStore.append`."""
+        await self._under_lease(task_id, token, events, durable=False)
+
+    async def end_attempt(self, task_id: str, token: str, attempts: int, events: Sequence[Event]) -> None:
+        """See `TaskStore.end_attempt`."""
+        await self._under_lease(task_id, token, events, attempts=attempts)
+
+    async def finish_section(
+        self, task_id: str, token: str, section: Section, timings: Mapping[str, Any], events: Sequence[Event]
+    ) -> None:
+        """See `TaskStore.finish_section`."""
+        row = {
+            "task_id": task_id,
+            "name": section.name,
+            "text": section.text,
+            "source": section.source,
+            "attempt": section.attempt,
+            "ms": section.ms,
+        }
+        insert = sa.insert(sections).values(row)
+        await self._under_lease(task_id, token, events, and_also=[insert], timings=dict(timings))
+
+    async def end(
+        self,
+        task_id: str,
+        token: str,
+        status: Status,
+        timings: Mapping[str, Any],
+        events: Sequence[Event],
+        *,
+        error: Mapping[str, Any] | None = None,
+    ) -> None:
+        """See `TaskStore.end`."""
+        await self._under_lease(
+            task_id,
+            token,
+            events,
+            status=status,
+            timings=dict(timings),
+            total_time_ms=timings.get("total_time_ms"),
+            error=error,
+            ended_at=time.time(),
+            lease_token=None,
+            lease_expires_at=None,
+        )
+
+    async def stop(self, task_id: str, caller: str, now: float) -> Task:
+        """See `TaskStore.stop`."""
+
+        def end_now(connection: sa.Connection) -> tuple[Task, list[StoredEvent]]:
+            row = rows.row_of(connection, task_id, caller)
+            task = rows.task_from(row, rows.sections_of(connection, task_id))
+            if task.status.ended:
+                return task, []
+            total = (now - task.created_at) * 1000
+            done = {
+                "status": Status.STOPPED,
+                "ended_at": now,
+                "lease_token": None,
+                "lease_expires_at": None,
+                "timings": {**task.timings, "total_time_ms": round(total, 1)},
+            }
+            stored = rows.log(connection, task_id, task.last_event_id, [Stopped(task.sections_dict())])
+            change = sa.update(tasks).where(tasks.c.id == task_id).values(last_event_id=stored[-1].id, **done)
+            connection.execute(change)
+            return rows.task_from(rows.row_of(connection, task_id, caller), task.sections), stored
+
+        task, _ = await self._write(
+            end_now, after_commit=lambda done: self._announce(task_id, done[1]) if done[1] else None
+        )
+        return task
+
+    async def erase(self, task_id: str, caller: str) -> None:
+        """See `TaskStore.erase`."""
+
+        def delete(connection: sa.Connection) -> None:
+            rows.row_of(connection, task_id, caller)
+            for table in (events, sections, feedback):
+                connection.execute(sa.delete(table).where(table.c.task_id == task_id))
+            connection.execute(sa.delete(tasks).where(tasks.c.id == task_id))
+
+        await self._write(delete, after_commit=lambda _: self._announce(task_id, []))
+
+    async def _under_lease(
+        self,
+        task_id: str,
+        token: str,
+        new_events: Sequence[Event],
+        *,
+        durable: bool = True,
+        and_also: Sequence[sa.Executable] = (),
+        **changes: Any,
+    ) -> None:
+        encoded = [(event.type, encode(event)) for event in new_events]
+
+        def write(connection: sa.Connection) -> list[StoredEvent]:
+            last = _hold(
+                connection,
+                task_id,
+                token,
+                last_event_id=tasks.c.last_event_id + len(encoded),
+                touched_at=time.time(),
+                **changes,
+            )
+            for statement in and_also:
+                connection.execute(statement)
+            return rows.log_encoded(connection, task_id, last - len(encoded), encoded)
+
+        # No events must not be announced: that would say the task was erased.
+        await self._write(
+            write, durable=durable, after_commit=lambda stored: self._announce(task_id, stored) if stored else None
+        )
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    async def get(self, task_id: str, caller: str | None = None) -> Task:
+        """See `TaskStore.get`."""
+        return await self._read(
+            lambda connection: rows.task_from(
+                rows.row_of(connection, task_id, caller), rows.sections_of(connection, task_id)
+            )
+        )
+
+    async def history(self, caller: str, limit: int, before_seq: int | None) -> list[Task]:
+        """See `TaskStore.history`."""
+        mine = sa.select(tasks).where(tasks.c.caller == caller).order_by(tasks.c.seq.desc()).limit(limit)
+        if before_seq is not None:
+            mine = mine.where(tasks.c.seq < before_seq)
+
+        def look(connection: sa.Connection) -> list[Task]:
+            found = connection.execute(mine).mappings().all()
+            return [rows.task_from(row, rows.sections_of(connection, row["id"])) for row in found]
+
+        return await self._read(look)
+
+    async def events(self, task_id: str, after: int, limit: int) -> list[StoredEvent]:
+        """See `TaskStore.events`."""
+        return await self._read(lambda connection: rows.events_after(connection, task_id, after, limit))
+
+    async def ahead_of(self, task_ids: Sequence[str]) -> dict[str, int]:
+        """See `TaskStore.ahead_of`."""
+        queue = sa.select(tasks.c.id).where(tasks.c.status == Status.QUEUED).order_by(tasks.c.seq)
+        wanted = set(task_ids)
+        order = await self._read(lambda connection: connection.execute(queue).scalars().all())
+        return {task_id: place for place, task_id in enumerate(order) if task_id in wanted}
+
+    async def counts(self) -> dict[Status, int]:
+        """See `TaskStore.counts`."""
+        live = (Status.QUEUED, Status.RUNNING)
+        query = sa.select(tasks.c.status, sa.func.count()).where(tasks.c.status.in_(live)).group_by(tasks.c.status)
+        found = await self._read(lambda connection: connection.execute(query).all())
+        return {status: 0 for status in live} | {Status(status): int(number) for status, number in found}
+
+    async def median_total_ms(self, mode: str) -> float | None:
+        """See `TaskStore.median_total_ms`."""
+        recent = (
+            sa.select(tasks.c.total_time_ms)
+            .where(tasks.c.mode == mode, tasks.c.status == Status.COMPLETED, tasks.c.attempts > 0)
+            .order_by(tasks.c.seq.desc())
+            .limit(100)
+        )
+        totals = await self._read(lambda connection: connection.execute(recent).scalars().all())
+        return median(total for total in totals if total is not None) if totals else None
+
+    async def add_feedback(self, task_id: str, caller: str, given: Feedback, now: float) -> None:
+        """See `TaskStore.add_feedback`."""
+
+        def replace(connection: sa.Connection) -> None:
+            row = rows.row_of(connection, task_id, caller)
+            connection.execute(sa.delete(feedback).where(feedback.c.task_id == task_id))
+            model = row["timings"].get("llm_model")
+            connection.execute(
+                sa.insert(feedback).values(
+                    task_id=task_id,
+                    score=given.score,
+                    comment=given.comment,
+                    mode=row["mode"],
+                    model=model,
+                    created_at=now,
+                )
+            )
+
+        await self._write(replace)
+
+
+def _hold(connection: sa.Connection, task_id: str, token: str, **changes: Any) -> int:
+    """Change the task if it still runs under this token; answers `last_event_id`. Raises `LeaseLost`."""
+    mine = sa.and_(tasks.c.id == task_id, tasks.c.lease_token == token, tasks.c.status == Status.RUNNING)
+    last = connection.execute(sa.update(tasks).where(mine).values(**changes).returning(tasks.c.last_event_id)).scalar()
+    if last is None:
+        raise LeaseLost
+    return int(last)
+
+
+__all__ = ["SqlTaskStore", "UnknownTask", "announce_nothing"]

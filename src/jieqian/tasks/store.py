@@ -1,0 +1,176 @@
+"""What a store of tasks promises. Every change of state writes its events in the same transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from jieqian.events.event import Event, StoredEvent
+from jieqian.sections.section import Section
+from jieqian.tasks.task import Feedback, NewTask, Status, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The answer to an accepted request; `created` is False where the idempotency key brought back an earlier task."""
+
+    task: Task
+    created: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draw:
+    """One provable draw. `result` is set once it was revealed."""
+
+    id: str
+    caller: str
+    collection: str
+    server_seed: str
+    created_at: float
+    result: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    """An integrator's key; only the SHA-256 of the key itself is kept."""
+
+    id: str
+    name: str
+    key_hash: str
+    created_at: float
+    revoked_at: float | None = None
+
+
+#: What is written with the task itself, given how many queued tasks stand before it.
+FirstEvents = Callable[[int], Sequence[Event]]
+#: Called on the event loop, in the order of commits, with what was stored for a task (an empty list: it was erased).
+Announce = Callable[[str, Sequence[StoredEvent]], None]
+
+
+class TaskStore(Protocol):
+    """The one owner of writes. What it stores it announces (`Announce`), after the commit and never before.
+
+    Times are seconds since the epoch. Writes that take a lease `token` raise `LeaseLost` and change nothing unless the
+    task is running under exactly that token. Every write returns only when it is as durable as it promises: `append`
+    survives the end of the process, all others a power cut.
+    """
+
+    async def accept(self, new: NewTask, first_events: FirstEvents, max_queue: int) -> Accepted:
+        """Store the request and its first events. Raises `QueueFull`, `IdempotencyMismatch`."""
+        ...
+
+    async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:
+        """Lease the oldest task that is queued, or whose lease ran out; counts a delivery. None if there is none."""
+        ...
+
+    async def heartbeat(self, task_id: str, token: str, expires_at: float) -> None:
+        """Prolong the lease."""
+        ...
+
+    async def release(self, task_id: str, token: str, *, counts: bool) -> None:
+        """Give a running task back to the queue; with `counts` False this delivery is not counted (an orderly stop)."""
+        ...
+
+    async def release_leases(self) -> int:
+        """At the start of the data's only owner: leases of processes that are gone end now. Says how many."""
+        ...
+
+    async def append(self, task_id: str, token: str, events: Sequence[Event]) -> None:
+        """Store events that change no state (stages, deltas, resets)."""
+        ...
+
+    async def end_attempt(self, task_id: str, token: str, attempts: int, events: Sequence[Event]) -> None:
+        """Count an attempt that ended with sections missing (one that a crash ended is made again, not counted)."""
+        ...
+
+    async def finish_section(
+        self, task_id: str, token: str, section: Section, timings: Mapping[str, Any], events: Sequence[Event]
+    ) -> None:
+        """Keep a finished section: a checkpoint. `timings` as measured so far."""
+        ...
+
+    async def end(
+        self,
+        task_id: str,
+        token: str,
+        status: Status,
+        timings: Mapping[str, Any],
+        events: Sequence[Event],
+        *,
+        error: Mapping[str, Any] | None = None,
+    ) -> None:
+        """End a running task."""
+        ...
+
+    async def stop(self, task_id: str, caller: str, now: float) -> Task:
+        """Stop a queued or running task at once, its lease taken away; an ended one is unchanged (no events)."""
+        ...
+
+    async def erase(self, task_id: str, caller: str) -> None:
+        """Erase question, reading, events and feedback. Raises `UnknownTask`."""
+        ...
+
+    async def get(self, task_id: str, caller: str | None = None) -> Task:
+        """The task; with `caller`, only if it is theirs. Raises `UnknownTask`."""
+        ...
+
+    async def history(self, caller: str, limit: int, before_seq: int | None) -> list[Task]:
+        """The caller's tasks, newest first."""
+        ...
+
+    async def events(self, task_id: str, after: int, limit: int) -> list[StoredEvent]:
+        """The log from the first id over `after`."""
+        ...
+
+    async def ahead_of(self, task_ids: Sequence[str]) -> dict[str, int]:
+        """For each of these tasks that is still queued, how many queued ones stand before it."""
+        ...
+
+    async def counts(self) -> dict[Status, int]:
+        """How many tasks are queued and running (ended ones are not counted)."""
+        ...
+
+    async def add_feedback(self, task_id: str, caller: str, feedback: Feedback, now: float) -> None:
+        """Keep or replace the caller's feedback. Raises `UnknownTask`."""
+        ...
+
+    async def median_total_ms(self, mode: str) -> float | None:
+        """The median `total_time_ms` of the mode's last hundred completed tasks, None without any."""
+        ...
+
+    async def add_draw(self, draw: Draw) -> None:
+        """Keep a draw before its commitment is given out."""
+        ...
+
+    async def get_draw(self, draw_id: str, caller: str) -> Draw:
+        """The caller's draw. Raises `UnknownDraw`."""
+        ...
+
+    async def reveal_draw(self, draw_id: str, caller: str, result: Mapping[str, Any]) -> None:
+        """Record the result, once only. Raises `UnknownDraw`, `DrawAlreadyRevealed`."""
+        ...
+
+    async def add_key(self, key: ApiKey) -> None:
+        """Keep an API key's hash."""
+        ...
+
+    async def keys(self) -> list[ApiKey]:
+        """All keys, oldest first."""
+        ...
+
+    async def find_key(self, key_hash: str) -> ApiKey | None:
+        """The key with that hash that was not revoked."""
+        ...
+
+    async def revoke_key(self, key_id: str, now: float) -> bool:
+        """Revoke; False if there is no such key."""
+        ...
+
+    async def ping(self) -> None:
+        """Raise `StoreError` where the store cannot be used."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was begun and close."""
+        ...

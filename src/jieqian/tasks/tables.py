@@ -1,0 +1,116 @@
+"""The tables. Impossible states are constraints; `migrations/` builds the same schema (a test compares the two)."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("caller", sa.String(80), nullable=False),
+    sa.Column("status", sa.String(10), nullable=False),
+    sa.Column("collection", sa.String(64), nullable=False),
+    sa.Column("lot", sa.Integer, nullable=False),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("language", sa.String(8), nullable=False),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("strategy", sa.String(16), nullable=False),
+    sa.Column("fresh", sa.Boolean(create_constraint=True, name="fresh"), nullable=False),
+    sa.Column("parent_id", sa.String(36)),
+    sa.Column("draw_id", sa.String(36)),
+    sa.Column("care", sa.JSON(none_as_null=True)),
+    sa.Column("idempotency_key", sa.String(255)),
+    sa.Column("body_hash", sa.String(64)),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("claimed_at", sa.Float),
+    sa.Column("ended_at", sa.Float),
+    sa.Column("touched_at", sa.Float),
+    sa.Column("lease_token", sa.String(36)),
+    sa.Column("lease_expires_at", sa.Float),
+    sa.Column("deliveries", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("last_event_id", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("total_time_ms", sa.Float),
+    sa.Column("timings", sa.JSON, nullable=False),
+    sa.Column("sources", sa.JSON, nullable=False),
+    sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.CheckConstraint("status in ('queued', 'running', 'completed', 'failed', 'stopped')", name="status"),
+    sa.CheckConstraint(
+        "(status = 'running') = (lease_token is not null and lease_expires_at is not null)", name="lease_while_running"
+    ),
+    sa.CheckConstraint("(status in ('completed', 'failed', 'stopped')) = (ended_at is not null)", name="ended"),
+    sa.CheckConstraint("attempts between 0 and 3", name="attempts"),
+    sa.CheckConstraint("(idempotency_key is null) = (body_hash is null)", name="idempotency"),
+    sa.UniqueConstraint("caller", "idempotency_key"),
+    sa.Index("ix_tasks_caller_seq", "caller", "seq"),
+    sa.Index("ix_tasks_waiting", "status", "seq", sqlite_where=sa.text("status in ('queued', 'running')")),
+    sa.Index("ix_tasks_mode_seq", "mode", "seq"),
+    sqlite_autoincrement=True,
+)
+
+sections = sa.Table(
+    "sections",
+    metadata,
+    sa.Column("task_id", sa.String(36), primary_key=True),
+    sa.Column("name", sa.String(24), primary_key=True),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("source", sa.String(12), nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("ms", sa.Integer, nullable=False),
+    sa.CheckConstraint("source in ('model', 'commentary')", name="source"),
+    sa.CheckConstraint("length(text) > 0", name="text_not_empty"),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("task_id", sa.String(36), primary_key=True),
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("type", sa.String(20), nullable=False),
+    sa.Column("data", sa.Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+feedback = sa.Table(
+    "feedback",
+    metadata,
+    sa.Column("task_id", sa.String(36), primary_key=True),
+    sa.Column("score", sa.Integer, nullable=False),
+    sa.Column("comment", sa.Text),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("model", sa.String(200)),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.CheckConstraint("score in (-1, 1)", name="score"),
+)
+
+draws = sa.Table(
+    "draws",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("caller", sa.String(80), nullable=False),
+    sa.Column("collection", sa.String(64), nullable=False),
+    sa.Column("server_seed", sa.String(64), nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("result", sa.JSON(none_as_null=True)),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("name", sa.String(80), nullable=False),
+    sa.Column("key_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("revoked_at", sa.Float),
+)

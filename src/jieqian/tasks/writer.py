@@ -1,0 +1,163 @@
+"""One thread that owns every write and groups the commits.
+
+Writes that arrive while a commit is under way share the next one: four times the throughput of a commit each
+(measured, see docs/decisions/0002-one-writer.md). Each write stands in a savepoint of its own, so one that fails
+takes nothing with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from jieqian.errors import JieqianError, StoreError
+
+logger = logging.getLogger(__name__)
+Result = TypeVar("Result")
+
+#: The most writes that share one commit; bounds how long the first of them waits.
+MOST_IN_ONE_COMMIT = 256
+
+
+@dataclass(slots=True)
+class _Write:
+    operation: Callable[[sa.Connection], Any]
+    durable: bool
+    after_commit: Callable[[Any], None] | None
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Any]
+    result: Any = None
+    error: BaseException | None = None
+
+    def settle(self) -> None:
+        if self.error is None and self.after_commit is not None:
+            try:
+                self.after_commit(self.result)
+            except Exception:
+                # The write stands and its awaiter, like those behind it, must hear so; a listener's fault is its own.
+                logger.exception("announcing failed", extra={"action": "announce_failed"})
+        if self.future.done():  # its awaiter was cancelled; the write stands all the same
+            return
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class GroupWriter:
+    """Runs write operations, each a function of a connection, in one thread and in the order given."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        try:
+            self._connection = engine.connect()
+        except sa.exc.DBAPIError as error:
+            raise StoreError(f"The database cannot be opened: {error.orig}.") from error
+        self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._giving = threading.Lock()  # a write given while the thread is told to end would never be answered
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="jieqian-writer", daemon=True)
+        self._thread.start()
+
+    async def write(
+        self,
+        operation: Callable[[sa.Connection], Result],
+        *,
+        durable: bool = True,
+        after_commit: Callable[[Result], None] | None = None,
+    ) -> Result:
+        """Run the operation and wait for its commit.
+
+        `durable`: the commit survives a power cut, else only the end of this process. `after_commit` is called with the
+        result on the event loop, in the order of commits, also when the awaiting coroutine was cancelled meanwhile.
+        Raises what the operation raised, or `StoreError`.
+        """
+        loop = asyncio.get_running_loop()
+        write = _Write(operation, durable, after_commit, loop, loop.create_future())
+        with self._giving:
+            if self._closed:
+                raise StoreError("The database was closed: the service is stopping.")
+            self._writes.put(write)
+        result: Result = await write.future
+        return result
+
+    def close(self) -> None:
+        """Commit what was given and end the thread. Blocks until done."""
+        with self._giving:
+            self._closed = True
+            self._writes.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with self._connection as connection:
+            closing = False
+            while not closing:
+                batch: list[_Write] = []
+                write = self._writes.get()
+                while write is not None:
+                    batch.append(write)
+                    if len(batch) >= MOST_IN_ONE_COMMIT or self._writes.empty():
+                        break
+                    write = self._writes.get()
+                closing = write is None
+                if batch:
+                    self._commit(connection, batch)
+                    _settle(batch)
+
+    def _commit(self, connection: sa.Connection, batch: list[_Write]) -> None:
+        try:
+            _set_durability(connection, any(write.durable for write in batch))
+            with connection.begin():
+                for write in batch:
+                    _run_in_savepoint(connection, write)
+        except Exception as error:
+            # The whole commit failed (disk full, database locked or gone): every write of it is undone, and is told so.
+            logger.exception("commit failed", extra={"action": "commit_failed", "writes": len(batch)})
+            for write in batch:
+                write.error = _store_error(error)
+
+
+def _run_in_savepoint(connection: sa.Connection, write: _Write) -> None:
+    connection.exec_driver_sql("SAVEPOINT one_write")
+    try:
+        write.result = write.operation(connection)
+    except sa.exc.OperationalError:
+        raise  # the database itself (full, locked, gone): it may have undone the whole transaction already
+    except Exception as error:
+        connection.exec_driver_sql("ROLLBACK TO one_write")
+        write.error = error
+    connection.exec_driver_sql("RELEASE one_write")
+
+
+def _set_durability(connection: sa.Connection, durable: bool) -> None:
+    """SQLite in WAL mode: FULL waits for the disk at each commit, NORMAL does not. No meaning elsewhere."""
+    if connection.dialect.name == "sqlite":
+        cursor = connection.connection.cursor()
+        cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+        cursor.close()
+
+
+def _store_error(error: Exception) -> JieqianError:
+    cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
+    return StoreError(f"The database cannot be written: {cause}. Check the disk's space and the data folder's rights.")
+
+
+def _settle(batch: list[_Write]) -> None:
+    """Tell each event loop once a batch; a loop that is gone has nobody left to tell."""
+    for loop in {write.loop for write in batch}:
+        mine = [write for write in batch if write.loop is loop]
+
+        def settle_mine(mine: list[_Write] = mine) -> None:
+            for write in mine:
+                write.settle()
+
+        try:
+            loop.call_soon_threadsafe(settle_mine)
+        except RuntimeError:
+            logger.warning("a write's event loop is gone", extra={"action": "writer_loop_gone"})

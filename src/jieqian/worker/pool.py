@@ -1,0 +1,169 @@
+"""The workers of one process: claim, lease, heartbeat, run, stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from jieqian.errors import JieqianError, LeaseLost, StoreError
+from jieqian.events.event import Failed, StoredEvent
+from jieqian.tasks.store import TaskStore
+from jieqian.tasks.task import LEASE_SECONDS, MAX_DELIVERIES, Status, Task
+from jieqian.worker.doorbell import Doorbell
+
+logger = logging.getLogger(__name__)
+
+#: How often a worker looks without being rung, for what a crash left behind, in seconds.
+SWEEP_SECONDS = 5.0
+
+RunTask = Callable[[Task, str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerCounts:
+    """Workers by what they do. `error`: those whose last task ended in an unexpected error."""
+
+    active: int
+    idle: int
+    error: int
+
+
+class WorkerPool:
+    """Runs up to `slots` tasks at a time, each under a lease of its own."""
+
+    def __init__(
+        self,
+        store: TaskStore,
+        doorbell: Doorbell,
+        run_task: RunTask,
+        *,
+        slots: int,
+        lease_seconds: float = LEASE_SECONDS,
+        sweep_seconds: float = SWEEP_SECONDS,
+    ) -> None:
+        self.slots = slots
+        self._store = store
+        self._doorbell = doorbell
+        self._run_task = run_task
+        self._lease_seconds = lease_seconds
+        self._sweep_seconds = sweep_seconds
+        self._free = asyncio.Semaphore(slots)
+        self._running: dict[str, tuple[str, asyncio.Task[None]]] = {}  # by lease token: task id, its work
+        self._failing = 0
+        self._loop: asyncio.Task[None] | None = None
+
+    @property
+    def counts(self) -> WorkerCounts:
+        """What the workers do just now."""
+        active = len(self._running)
+        error = min(self._failing, self.slots - active)
+        return WorkerCounts(active=active, idle=self.slots - active - error, error=error)
+
+    def start(self) -> None:
+        """Begin to claim tasks."""
+        self._loop = asyncio.create_task(self._claim_for_ever(), name="worker-pool")
+
+    @property
+    def alive(self) -> bool:
+        """Whether tasks are being claimed."""
+        return self._loop is not None and not self._loop.done()
+
+    async def stop(self) -> None:
+        """Stop claiming; give the tasks under way back to the queue, their finished sections kept."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+        running = [work for _, work in self._running.values()]
+        for work in running:
+            work.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    def task_changed(self, task_id: str, events: Sequence[StoredEvent]) -> None:
+        """A task was stopped or erased (by anybody): whoever works on it stops at once."""
+        if not events or events[-1].type == "stopped":
+            for running_id, work in self._running.values():
+                if running_id == task_id:
+                    work.cancel()
+
+    async def _claim_for_ever(self) -> None:
+        while True:
+            await self._free.acquire()
+            token = str(uuid.uuid4())
+            try:
+                task = await self._store.claim(token, time.time(), self._lease_seconds)
+            except StoreError as error:
+                logger.error("cannot claim: %s", error, extra={"action": "claim_failed"})
+                task = None
+            if task is None:
+                self._free.release()
+                await self._doorbell.wait(self._sweep_seconds)
+                continue
+            work = asyncio.create_task(self._work_on(task, token), name=f"task-{task.id}")
+            self._running[token] = (task.id, work)
+            self._log_counts("task_claimed", task)
+
+    async def _work_on(self, task: Task, token: str) -> None:
+        heartbeat = asyncio.create_task(self._beat(task.id, token, asyncio.current_task()), name=f"heartbeat-{task.id}")
+        try:
+            await self._run_task(task, token)
+            self._failing = 0
+        except LeaseLost:
+            logger.info("lease lost", extra={"action": "lease_lost", "task_id": task.id})
+        except asyncio.CancelledError:
+            # Stopped or erased: the lease is gone and there is nothing to give back. Stopping in order: it is.
+            await self._give_back(task.id, token, counts=False)
+            raise
+        except Exception as error:
+            # Whatever it is, the task must not be lost: it is delivered again; it ends as failed once that is no use.
+            self._failing += 1
+            logger.exception("unexpected error", extra={"action": "task_error", "task_id": task.id})
+            if task.deliveries > MAX_DELIVERIES:
+                await self._give_up(task, token, error)
+            else:
+                await self._give_back(task.id, token, counts=True)
+        finally:
+            heartbeat.cancel()
+            self._running.pop(token, None)
+            self._free.release()
+            self._log_counts("task_left", task)
+
+    async def _give_back(self, task_id: str, token: str, *, counts: bool) -> None:
+        try:
+            await self._store.release(task_id, token, counts=counts)
+        except LeaseLost:
+            return
+        except StoreError as error:
+            logger.error("cannot give back: %s", error, extra={"action": "release_failed", "task_id": task_id})
+            return  # the lease runs out, then the sweep finds it
+        self._doorbell.ring()
+
+    async def _give_up(self, task: Task, token: str, error: Exception) -> None:
+        problem = (error if isinstance(error, JieqianError) else JieqianError()).problem()
+        try:
+            await self._store.end(task.id, token, Status.FAILED, task.timings, [Failed(problem)], error=problem)
+        except (LeaseLost, StoreError):
+            logger.exception("cannot end a failed task", extra={"action": "give_up_failed", "task_id": task.id})
+
+    async def _beat(self, task_id: str, token: str, worker: asyncio.Task[None] | None) -> None:
+        """Renew the lease three times in its span; a lost one ends the work, so that two never write."""
+        while True:
+            await asyncio.sleep(self._lease_seconds / 3)
+            try:
+                await self._store.heartbeat(task_id, token, time.time() + self._lease_seconds)
+            except LeaseLost:
+                if worker is not None:
+                    worker.cancel()
+                return
+            except StoreError as error:
+                logger.error("no heartbeat: %s", error, extra={"action": "heartbeat_failed", "task_id": task_id})
+
+    def _log_counts(self, action: str, task: Task) -> None:
+        now = self.counts
+        logger.info(
+            action,
+            extra={"action": action, "task_id": task.id, "active": now.active, "idle": now.idle, "error": now.error},
+        )

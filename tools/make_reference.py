@@ -1,0 +1,97 @@
+"""Make docs/reference/ from the code; with --check, say what is stale and change nothing."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import typer.main
+
+from jieqian import cli, errors
+from jieqian.events import event as events
+from jieqian.settings import Settings
+
+FOLDER = Path(__file__).parent.parent / "docs" / "reference"
+NOTE = "<!-- Made by `make reference` from the code; change the code, not this page. -->\n\n"
+
+
+def settings_page() -> str:
+    """Every setting with its default."""
+    rows = ["# Settings", "", "From the environment or a file `.env` in the working folder; empty means unset.", ""]
+    rows += ["| setting | default | what it is |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = "" if field.default in (None, ()) else str(getattr(field.default, "value", field.default))
+        rows.append(f"| `JIEQIAN_{name.upper()}` | {f'`{default}`' if default else 'unset'} | {field.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def cli_page() -> str:
+    """Every command with its help."""
+    parts = ["# Command line", ""]
+    for path, command in _commands(typer.main.get_command(cli.app), ("jieqian",)):
+        context = click.Context(command, info_name=" ".join(path))
+        usage = " ".join([" ".join(path), *command.collect_usage_pieces(context)])
+        parts += [f"## `{' '.join(path)}`", "", f"    {usage}", "", inspect.cleandoc(command.help or ""), ""]
+        for parameter in command.params:
+            record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
+            if record and record[0] != "--help":
+                parts.append(f"- `{record[0]}`: {record[1]}")
+        parts.append("")
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if hasattr(command, "commands"):
+        for name, child in sorted(command.commands.items()):
+            yield from _commands(child, (*path, name))
+    else:
+        yield path, command
+
+
+def errors_page() -> str:
+    """Every error a caller can get."""
+    rows = ["# Errors", "", "Problem documents (RFC 9457, `application/problem+json`): `type`, `title`, `status`,"]
+    rows += ["`detail`, `code`, `retryable`, and what the error adds (`retry_after` in seconds, say).", ""]
+    rows += ["| code | status | retryable | what it says |", "|---|---|---|---|"]
+    kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.JieqianError)]
+    for kind in sorted(kinds, key=lambda kind: (kind.status, kind.code)):
+        said = inspect.cleandoc(kind.__doc__ or "").replace("\n", " ")
+        rows.append(f"| `{kind.code}` | {kind.status} | {'yes' if kind.retryable else 'no'} | {said} |")
+    return "\n".join(rows) + "\n"
+
+
+def events_page() -> str:
+    """Every event a stream can carry."""
+    rows = ["# Events", "", "`GET /api/v1/tasks/{id}/events`, server-sent events. Ids rise by one within a task.", ""]
+    rows += ["| event | ends the stream | what it tells | data |", "|---|---|---|---|"]
+    for kind in events.Event.__subclasses__():
+        told = inspect.cleandoc(kind.__doc__ or "").replace("\n", " ")
+        data = inspect.cleandoc(kind.data.__doc__ or "").replace("\n", " ")
+        rows.append(f"| `{kind.type}` | {'yes' if kind.final else ''} | {told} | {data} |")
+    return "\n".join(rows) + "\n"
+
+
+PAGES = {"settings.md": settings_page, "cli.md": cli_page, "errors.md": errors_page, "events.md": events_page}
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages, or with --check compare them."""
+    stale = []
+    for name, make in PAGES.items():
+        page, path = NOTE + make(), FOLDER / name
+        if "--check" not in arguments:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(page, encoding="utf-8")
+        elif not path.exists() or path.read_text(encoding="utf-8") != page:
+            stale.append(name)
+    if stale:
+        print(f"stale: docs/reference/{', '.join(stale)}; run `make reference`", file=sys.stderr)
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
