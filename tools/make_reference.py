@@ -10,8 +10,10 @@ from typing import Any
 
 import click
 import typer.main
+from fastapi import FastAPI
 
 from jieqian import cli, errors
+from jieqian.api import draws, health, lots, tasks
 from jieqian.events import event as events
 from jieqian.settings import Settings
 
@@ -75,7 +77,28 @@ def events_page() -> str:
     return "\n".join(rows) + "\n"
 
 
-PAGES = {"settings.md": settings_page, "cli.md": cli_page, "errors.md": errors_page, "events.md": events_page}
+def api_page() -> str:
+    """Every call with what it does."""
+    app = FastAPI()
+    for router in (tasks.router, draws.router, lots.router):
+        app.include_router(router, prefix="/api/v1")
+    app.include_router(health.router)
+    rows = ["# HTTP API", "", "JSON, UTF-8; described whole at `/openapi.json`. Errors: [errors.md](errors.md), events:"]
+    rows += ["[events.md](events.md). A caller is a browser session (cookie) or an API key (`Authorization: Bearer`).", ""]
+    rows += ["| call | what it does |", "|---|---|"]
+    for path, calls in app.openapi()["paths"].items():
+        for method, call in calls.items():
+            rows.append(f"| `{method.upper()} {path}` | {call['description'].splitlines()[0]} |")
+    return "\n".join(rows) + "\n"
+
+
+PAGES = {
+    "api.md": api_page,
+    "settings.md": settings_page,
+    "cli.md": cli_page,
+    "errors.md": errors_page,
+    "events.md": events_page,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     llm_context_tokens: int = Field(
         8192, ge=512, description="The model's window in tokens, prompt and answer together"
     )
+    llm_first_token_seconds: float = Field(
+        300.0, gt=0, description="Longest wait for a model's first token: a cold model has to load"
+    )
+    llm_silence_seconds: float = Field(30.0, gt=0, description="Longest silence of a model in the middle of its answer")
     workers: int = Field(4, ge=1, le=256, description="Concurrent readings in one process")
     max_queue: int = Field(512, ge=1, description="Waiting tasks beyond which requests are answered 429")
     task_deadline_seconds: float = Field(600.0, gt=0, description="A task's one deadline, from its first claim")

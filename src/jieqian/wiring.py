@@ -26,7 +26,7 @@ from jieqian.sections.retelling import Retelling
 from jieqian.sections.sequential import Sequential
 from jieqian.sections.strategy import Strategy, WritingOptions
 from jieqian.settings import Settings, session_secret
-from jieqian.tasks.database import migrate, sqlite_url
+from jieqian.tasks.database import migrate, url_of
 from jieqian.tasks.limits import RateLimit
 from jieqian.tasks.sql_store import SqlTaskStore
 from jieqian.tasks.store import Accepted
@@ -37,6 +37,8 @@ from jieqian.worker.positions import Estimate, tell_positions
 
 logger = logging.getLogger(__name__)
 
+#: The longest answer asked for, in tokens: seven sections in Chinese take about 1,400, thinking comes on top.
+MOST_TOKENS = 3000
 #: How often the counts behind the gauges are read from the database, in seconds.
 GAUGE_SECONDS = 5.0
 
@@ -48,7 +50,7 @@ class House:
         self.settings = settings
         self.owner = own_data_dir(settings.data_dir)
         self.secret = session_secret(settings)
-        url = database_url(settings)
+        url = url_of(settings)
         migrate(url)
         self.live = LiveEvents()
         self.metrics = Metrics()
@@ -147,11 +149,6 @@ class House:
         return {"active": counts.active, "idle": counts.idle, "error": counts.error}
 
 
-def database_url(settings: Settings) -> str:
-    """Where the tasks are kept."""
-    return settings.database_url or sqlite_url(settings.data_dir / "jieqian.db")
-
-
 def own_data_dir(data_dir: Path) -> FileLock:
     """Make the data folder and become its one owner. Raises `UsageError` where it cannot be used or is owned."""
     try:
@@ -193,4 +190,10 @@ def options(settings: Settings, model: ModelInfo, mode: Mode) -> WritingOptions:
     thinking = model.thinking_off if mode is Mode.FAST and model.thinking_off is not None else None
     if thinking is None and model.thinking:
         thinking = model.thinking[0]
-    return WritingOptions(max_tokens=min(3000, window["context_tokens"] // 2), thinking=thinking, **window)
+    return WritingOptions(
+        max_tokens=min(MOST_TOKENS, window["context_tokens"] // 2),
+        thinking=thinking,
+        first_token_seconds=settings.llm_first_token_seconds,
+        between_tokens_seconds=settings.llm_silence_seconds,
+        **window,
+    )

@@ -59,6 +59,8 @@ DANGER = {
     "我想結束自己的生命": SELF,
     "想了结自己": SELF,
     "我想輕生": SELF,
+    "我想離開這個世界": SELF,
+    "不如一了百了": SELF,
     "站在頂樓想跳樓": SELF,
     "最近一直割腕": SELF,
     "死了比較好嗎": SELF,
@@ -75,7 +77,7 @@ DANGER = {
     "我长期被家暴": VIOLENCE,
     "我想殺了他": OTHERS,
     "要不要跟他同歸於盡": OTHERS,
-    "我想杀了我前男友，".replace("我前", "前"): OTHERS,
+    "真想杀了前男友": OTHERS,
     # Japanese
     "死にたいです": SELF,
     "もう 死 に た い": SELF,
@@ -130,6 +132,7 @@ BENIGN = [
     "Should I kill off the main character of my novel?",
     "Does he love me to death?",
     "Will my skills improve myself?",
+    "I want to take my life in a new direction, how?",
     "Is it time to end this relationship?",
     # Traditional and Simplified Chinese
     "笑死，他是不是喜歡我",
@@ -167,6 +170,11 @@ BENIGN = [
     "我讨厌死记硬背，考试会过吗",
     "我想從事家暴防治的工作，適合嗎",
     "爱死这份工作了，会升职吗",
+    "離開人世的奶奶過得好嗎",
+    "爺爺離開這個世界後我很難過，何時能走出來",
+    "被他傷害自己該放下嗎",
+    "不想再存在銀行的錢，該投資嗎",
+    "辭職一了百了，好嗎",
     # Japanese
     "死ぬほど好きです。告白すべき？",
     "死ぬまで一緒にいられますか",

@@ -1,5 +1,8 @@
 """Each kind of bad section is refused, for the reason that helps the model most."""
 
+# A case is easier to read on one line than wrapped.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -9,6 +12,7 @@ import pytest
 from jieqian.checks.check import SectionDraft
 from jieqian.checks.complaints import all_advice
 from jieqian.checks.sections import CHECKS, check_section
+from jieqian.checks.verse import read_draft
 from jieqian.languages import Language
 from jieqian.lots.library import LotLibrary
 from jieqian.sections.section import SectionName
@@ -136,7 +140,9 @@ def test_every_reason_is_met_by_an_example() -> None:
 
 
 def test_advice_is_there_in_every_language() -> None:
-    assert {reason: set(told) for reason, told in all_advice().items()} == dict.fromkeys(all_advice(), set(Language))
+    assert {reason: set(told) for reason, told in all_advice().items()} == {
+        reason: set(Language) for reason in all_advice()
+    }
 
 
 def test_the_advice_names_what_is_missing() -> None:
@@ -149,3 +155,14 @@ def test_the_advice_names_what_is_missing() -> None:
 
 def test_the_checks_are_all_in_use() -> None:
     assert len(set(CHECKS)) == len(CHECKS) == 14
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.parametrize(
+    "unit", ["第一二三四五六七八九十", "line 1, ", "- ", "1 2 ", '"a', "[a](", "<a ", "a.b-", "{"], ids=ascii
+)
+def test_a_runaway_text_does_not_hold_a_check_up(unit: str) -> None:
+    """The bound is for a search that would take minutes, not a measure of speed."""
+    text = "line 1 and " + unit * (8_000 // len(unit)) + "x"
+    draft = draft_of(Case("", "", "yuelao/1", EN, FIRST, text))
+    assert [check(read_draft(draft)) for check in CHECKS]

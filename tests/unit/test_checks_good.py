@@ -1,7 +1,11 @@
 """Good sections are let through: written ones in four languages, and every note of our own commentary."""
 
+# A case is easier to read on one line than wrapped.
+# ruff: noqa: E501
+
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -10,6 +14,8 @@ from jieqian.checks.check import SectionDraft
 from jieqian.checks.sections import check_section
 from jieqian.languages import Language
 from jieqian.lots.library import LotLibrary
+from jieqian.lots.lot import Lot
+from jieqian.sections.line_by_line import compose
 from jieqian.sections.section import SectionName
 
 HANT, HANS, EN, JA = Language.ZH_HANT, Language.ZH_HANS, Language.EN, Language.JA
@@ -151,7 +157,7 @@ NOTES_OF_OURS = [
 @pytest.mark.parametrize(
     ("lot", "language"), NOTES_OF_OURS, ids=[f"{lot.id}-{language}" for lot, language in NOTES_OF_OURS]
 )
-def test_every_note_of_our_commentary_passes(lot, language) -> None:  # type: ignore[no-untyped-def]
+def test_every_note_of_our_commentary_passes(lot: Lot, language: Language) -> None:
     commentary = lot.commentaries[language]
     for topic, text in {"overall": commentary.overall, **commentary.topics}.items():
         draft = SectionDraft(
@@ -163,6 +169,25 @@ def test_every_note_of_our_commentary_passes(lot, language) -> None:  # type: ig
             question="?",
         )
         assert check_section(draft) is None, topic
+
+
+@pytest.mark.parametrize(
+    ("lot", "language"), NOTES_OF_OURS, ids=[f"{lot.id}-{language}" for lot, language in NOTES_OF_OURS]
+)
+def test_every_gloss_put_together_passes_and_a_missing_one_is_seen(lot: Lot, language: Language) -> None:
+    collection, gloss = LIBRARY.collection(lot.collection), lot.commentaries[language].gloss
+
+    def reason(explanations: Sequence[str]) -> str | None:
+        text = compose(explanations, lot=lot, collection=collection, language=language)
+        draft = SectionDraft(section=FIRST, text=text, lot=lot, collection=collection, language=language, question="?")
+        complaint = check_section(draft)
+        return complaint and complaint.reason
+
+    assert reason(gloss) is None
+    for place, line in enumerate(lot.lines):
+        # A line that stands twice in the verse needs to be taken up only once.
+        if lot.lines.count(line) == 1:
+            assert reason([*gloss[:place], "", *gloss[place + 1 :]]) == "line_missing"
 
 
 def test_there_is_commentary_to_check() -> None:

@@ -1,4 +1,6 @@
 import json
+import re
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -9,7 +11,7 @@ from jieqian.languages import Language
 from jieqian.lots.library import PACKAGED
 from jieqian.lots.lot import TOPICS, Polarity
 from jieqian.lots.pack import MAX_LINE_BYTES, load_pack, read_pack
-from jieqian.lots.pack_format import SCHEMA_FOLDER, SCHEMAS, TopicsEntry, schema_text
+from jieqian.lots.pack_format import SCHEMA_FOLDER, SCHEMAS, CollectionEntry, LotEntry, TopicsEntry, schema_text
 from jieqian.lots.script import simplify_all, to_simplified
 
 
@@ -219,3 +221,20 @@ def test_shipped_schemas_are_sound_and_take_the_packaged_packs():
 
 def test_the_formats_topics_are_the_seven():
     assert tuple(TopicsEntry.model_fields) == TOPICS
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "packs.md"
+
+
+def test_the_documented_pack_loads(tmp_path):
+    text = DOCS.read_text(encoding="utf-8")
+    about, rows = (re.search(rf"```{kind}\n(.*?)```", text, re.DOTALL)[1] for kind in ("json", "jsonl"))
+    pack, lots = load_pack(write_pack(tmp_path / "river", [rows.rstrip("\n")], about))
+    assert (pack.id, len(lots), lots[1].fortune) == ("river", 2, None)
+
+
+@pytest.mark.parametrize(("heading", "model"), [("collection.json", CollectionEntry), ("lots.jsonl", LotEntry)])
+def test_the_documented_keys_are_the_formats(heading, model):
+    section = re.split(r"^## ", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    table = next(part for part in section if part.startswith(heading))
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(model.model_fields)

@@ -185,3 +185,9 @@ def test_stock_phrases_are_no_copies():
 def test_nothing_there_is_a_finding_not_a_crash(tmp_path):
     found = validate_pack(tmp_path / "nowhere")
     assert [each.what.split(":")[0] for each in found] == ["cannot be read"] * 2
+
+
+def test_topics_of_one_lot_that_nearly_agree_are_noticed_once(tmp_path):
+    counsel = "先把心裡的話慢慢說清楚，再看對方怎麼回應，回應之前不要催促"
+    row = whole(1, zh={"topics": {**TOPICS, "love": counsel + "甲。", "work": counsel + "乙。"}})
+    assert one(tmp_path, row) == ["commentary.zh-Hant: love and work say nearly the same"]

@@ -9,6 +9,7 @@ from jieqian.languages import Language
 from jieqian.sections.json_text import ObjectText
 from jieqian.sections.line_by_line import compose, heading
 from jieqian.sections.parsing import ReadingParser, cleaned
+from jieqian.sections.script_mend import mend_script
 from jieqian.sections.section import SECTIONS, SectionName
 from jieqian.sections.strategy import Draft, DraftEnded, DraftStarted, DraftText
 
@@ -94,7 +95,7 @@ def test_a_whole_reading_comes_out_as_it_was_written(reading: dict[str, object])
     whole = ended(fed([json.dumps(reading)]))
     for name, value in reading.items():
         if isinstance(value, str):
-            assert whole[SectionName(name)] == cleaned(value)
+            assert whole[SectionName(name)] == mend_script(cleaned(value), Language.ZH_HANT)
 
 
 @given(readings, st.lists(st.integers(0, 400), max_size=12), st.data())
@@ -146,7 +147,7 @@ def test_lines_are_quoted_under_a_heading_naming_collection_and_number() -> None
 @pytest.mark.parametrize(
     ("language", "start"),
     [
-        (Language.ZH_HANS, "这是月老灵签第1签，签等「大吉」（非常顺利）。\n「关关雎鸠」：水"),
+        (Language.ZH_HANS, "这是月老灵签第1签，签等“大吉”（非常顺利）。\n“关关雎鸠”：水"),
         (Language.EN, "This is lot 1 of Yue Lao's Hundred Lots, ranked “大吉” (very favourable).\n“關關雎鳩”: 水"),
         (Language.JA, "これは月老霊籤の第1番、「大吉」（とても良い）のくじです。\n「關關雎鳩」：水"),
     ],

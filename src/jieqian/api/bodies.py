@@ -16,7 +16,7 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 class TaskBody(BaseModel):
-    """A request for a reading. `lot`: a number (7, "７", "第七籤") or, without `collection`, an id such as `YueLao_1`."""
+    """A request for a reading. `lot`: 7, "７", "第七籤" or, without `collection`, an id such as `YueLao_1`."""
 
     model_config = ConfigDict(strict=True)
 

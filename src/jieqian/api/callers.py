@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
 from http.cookies import CookieError, SimpleCookie
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jieqian.api.problems import problem_response
 from jieqian.errors import CrossSiteRequest, InvalidApiKey, RequestError
+from jieqian.tasks.keys import hash_key
 from jieqian.tasks.store import ApiKey
 
 COOKIE = "jieqian_session"
@@ -29,17 +29,6 @@ def caller_of(request: HTTPConnection) -> str:
     """The caller's id: `session:…` or `key:…`. Each sees only its own tasks."""
     caller: str = request.state.caller
     return caller
-
-
-def new_key() -> tuple[str, str]:
-    """An API key and the hash that is kept of it."""
-    key = f"jq_{secrets.token_urlsafe(32)}"
-    return key, hash_key(key)
-
-
-def hash_key(key: str) -> str:
-    """SHA-256 in hex. The key holds 256 random bits, so a slow hash would add nothing."""
-    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 class CallerMiddleware:

@@ -24,6 +24,8 @@ from jieqian.languages import Language
 CARE_WORDS = Path(__file__).with_name("care.toml")
 HELP_LINES = Path(__file__).with_name("help_lines.json")
 
+# 著 stands for 着 in Taiwan (活著), but is a letter of its own elsewhere, so the general folding leaves it.
+_SAME = str.maketrans("著\u2019", "着'")
 _CUT_OUT = "\ue000"
 _LOOKALIKE_DIGITS = str.maketrans("013457@$!", "oieastasi")
 _MIXED_WORD = re.compile(r"(?=\S*[a-z])[a-z013457@$!]{3,}")
@@ -109,7 +111,7 @@ def _readable(question: str) -> tuple[str, str]:
     plain = "".join(
         character for character in unicodedata.normalize("NFD", text) if not "\u0300" <= character <= "\u036f"
     )
-    plain = fold_shapes(unicodedata.normalize("NFC", plain)).replace("\u2019", "'")
+    plain = fold_shapes(unicodedata.normalize("NFC", plain)).translate(_SAME)
     spaced = _LETTERS_APART.sub(lambda letters: re.sub(r"[^a-z0-9]", "", letters[0]), plain)
     spaced = _MIXED_WORD.sub(lambda word: _without_lookalikes(word[0]), spaced)
     # Only Latin letters stay: beside a Han character there would be no word boundary.

@@ -18,8 +18,8 @@ _FIELDS = re.compile(
     r"\b(?:" + "|".join(name for name in SECTIONS if "_" in name) + r")\b|[\"'](?:challenges|conclusion)[\"']\s*:"
 )
 _JSON = re.compile(
-    r"[\"“]\w{2,40}[\"”]\s*:\s*[\"“\[{]"  # "key": "…
-    r"|^\s*[{\[]\s*[\"“{]|[\"”]\s*,?\s*[}\]]+\s*$"  # the object's or list's ends
+    r"\"[a-zA-Z_]\w{1,40}\"\s*:\s*[\"\[{]"  # "key": "…; a quoted verse line before a colon is none
+    r"|^\s*[{\[]\s*[\"{]|\"\s*,?\s*[}\]]+\s*$"  # the object's or list's ends
     r"|\\[nrt\"](?![a-z])|\\u[0-9a-fA-F]{4}"  # escapes shown as they are
     r"|\{\{|\}\}|\{%|\$\{"  # a template's holes
 )
@@ -29,7 +29,7 @@ _MARKUP = re.compile(
     r"|```|~~~|(?<!`)`[^`\n]+`(?!`)"  # code
     r"|\*\*[^*\n]+\*\*|(?<![\w_])__[^_\n]+__(?![\w_])|(?<![\w*])\*[^*\s][^*\n]*\*(?![\w*])"  # bold, italics
     r"|^\s*\|.*\|\s*$|\|\s*:?-{3,}"  # tables
-    r"|\[[^\]\n]+\]\([^)\n]+\)|\\boxed\{|\$\$"
+    r"|\[[^\]\n]{1,200}\]\([^)\n]{1,400}\)|\\boxed\{|\$\$"
     # Short plain lists are tolerated, they read well as text; a list inside a list does not.
     r"|^(?:\t| {2,})[-*+•]\s",
     re.MULTILINE,
@@ -37,8 +37,8 @@ _MARKUP = re.compile(
 _BULLET = re.compile(r"(?m)^\s*[-*+•]\s")
 _MOST_BULLETS = 10
 _LINK = re.compile(
-    r"(?i)\b(?:https?|ftp|mailto|javascript|data):\S|\bwww\.\w|[\w.+-]+@[\w-]+\.\w{2,}"
-    r"|\b[a-z0-9][a-z0-9-]*\.(?:com|org|net|io|info|biz|app|dev|cn|tw|hk|jp|uk|co|me|ai|xyz|top|site|shop|link)\b(?!\.\w)"
+    r"(?i)\b(?:https?|ftp|mailto|javascript|data):\S|\bwww\.\w|[\w.+-]@[\w-]{1,63}\.\w{2}"
+    r"|\b[a-z0-9][a-z0-9-]{0,62}\.(?:com|org|net|io|info|biz|app|dev|cn|tw|hk|jp|uk|co|me|ai|xyz|top|site|shop|link)\b(?!\.\w)"
 )
 
 

@@ -34,21 +34,22 @@ _VALUES: dict[str, int] = (
 )
 _CARDINAL = rf"(?:\d{{1,2}}|{'|'.join(_ENGLISH)})"
 _ORDINAL = rf"(?:\d{{1,2}}(?:st|nd|rd|th)|{'|'.join(_ENGLISH_ORDINALS)})"
-_EN_JOIN = r"(?:\s*(?:,|and|&|to|through|[-–—~])\s*)+"
+_EN_JOIN = r"\s?(?:(?:,|and|&|to|through|[-–—~])\s?){1,3}"
 _HAN_NUMBER = rf"(?:\d{{1,2}}|[{_HAN_DIGITS}])"
-_HAN_JOIN = r"\s*[、,和与及到至・~〜-]?\s*第?"
+_HAN_JOIN = r"\s?[、,和与及到至・~〜-]?\s?第?"
 _PLACE = re.compile(rf"\d{{1,2}}|[{_HAN_DIGITS}]|[a-z]+")
 _RANGE = re.compile(r"\d\s*(?:[-–—~〜到至]|to|through)|[a-z]\s+(?:to|through)\s|[一-十]\s*[到至~〜-]")
 
+# Every repetition is bounded: a runaway text must not make the search slow.
 # All are searched in folded text, so one shape stands for all: 籤 is 签, 聯 is 联, 後 is 后.
 _LINES_AT = tuple(
     re.compile(pattern)
     for pattern in (
-        rf"\b(?:lines?|verses?)\s*(?:no\.?|number|#)?\s*({_CARDINAL}(?:{_EN_JOIN}{_CARDINAL})*)\b",
-        rf"\b({_ORDINAL}(?:(?:{_EN_JOIN})(?:the\s+)?{_ORDINAL})*)\s+(?:[a-z]+\s+)?(?:lines?|verses?|phrases?|clauses?|sentences?)\b",
-        rf"第\s*({_HAN_NUMBER}(?:{_HAN_JOIN}{_HAN_NUMBER})*)\s*[句行]",
-        rf"(?<![这那每首哪前后末]){_HAN_NUMBER}(?:{_HAN_JOIN}{_HAN_NUMBER})+\s*[句行]",
-        rf"({_HAN_NUMBER}(?:{_HAN_JOIN}{_HAN_NUMBER})*)\s*[句行]目",
+        rf"\b(?:lines?|verses?)\s*(?:no\.?|number|#)?\s*({_CARDINAL}(?:{_EN_JOIN}{_CARDINAL}){{0,7}})\b",
+        rf"\b({_ORDINAL}(?:(?:{_EN_JOIN})(?:the\s+)?{_ORDINAL}){{0,7}})\s+(?:[a-z]+\s+)?(?:lines?|verses?|phrases?|clauses?|sentences?)\b",
+        rf"第\s*({_HAN_NUMBER}(?:{_HAN_JOIN}{_HAN_NUMBER}){{0,7}})\s*[句行]",
+        rf"(?<![这那每首哪前后末]){_HAN_NUMBER}(?:{_HAN_JOIN}{_HAN_NUMBER}){{1,7}}\s?[句行]",
+        rf"({_HAN_NUMBER}(?:{_HAN_JOIN}{_HAN_NUMBER}){{0,7}})\s*[句行]目",
         rf"(?m)^\s*[(\[]?({_HAN_NUMBER})\s*[)\].、,:]",
     )
 )

@@ -11,13 +11,12 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from jieqian.api.callers import new_key
 from jieqian.errors import UsageError
 from jieqian.settings import load_settings
-from jieqian.tasks.database import migrate
+from jieqian.tasks.database import migrate, url_of
+from jieqian.tasks.keys import new_key
 from jieqian.tasks.sql_store import SqlTaskStore
 from jieqian.tasks.store import ApiKey
-from jieqian.wiring import database_url
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys. A running server knows them at once.")
 Result = TypeVar("Result")
@@ -54,7 +53,7 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The key's id, from `jieqi
 def _with_store(act: Callable[[SqlTaskStore], Awaitable[Result]]) -> Result:
     settings = load_settings()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    url = database_url(settings)
+    url = url_of(settings)
     migrate(url)
 
     async def run() -> Result:

@@ -3,40 +3,15 @@
 from __future__ import annotations
 
 import errno
+import signal
 import socket
+import sys
 from typing import Annotated
 
 import typer
-import uvicorn
 
-from jieqian.api.app import create_app
 from jieqian.errors import UsageError
-from jieqian.logs import set_up_logging
 from jieqian.settings import load_settings
-from jieqian.wiring import House, database_url
-
-#: How long open requests may take to end after the streams were closed, in seconds.
-GRACE_SECONDS = 5
-
-
-class _Server(uvicorn.Server):
-    """Uvicorn waits for open connections before it tells the application to stop; the event streams must end first."""
-
-    def __init__(self, config: uvicorn.Config, house: House, address: str) -> None:
-        super().__init__(config)
-        self._house = house
-        self._address = address
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Say where the page is, once it is there."""
-        await super().startup(sockets)
-        if self.started:
-            print(f"Jieqian: open {self._address} (stop with Ctrl-C)", flush=True)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams, then the rest."""
-        self._house.live.close()
-        await super().shutdown(sockets)
 
 
 def serve(
@@ -48,27 +23,20 @@ def serve(
 
     Example: jieqian serve --host 0.0.0.0 --port 8000
     """
+    from jieqian.cli.server import serve_on  # loads the whole service, which no other command needs
+
     settings = load_settings()
-    set_up_logging(settings.log_format)
     listener = _listen(host, port)
     with listener:
-        house = House(settings)
-        config = uvicorn.Config(
-            create_app(house, with_worker=not no_worker),
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"
-        _Server(config, house, address).run(sockets=[listener])
+        for orderly in (signal.SIGTERM, signal.SIGINT):  # uvicorn sends itself the signal again once all is closed
+            signal.signal(orderly, lambda *_: sys.exit(0))
+        serve_on(listener, address, settings, with_worker=not no_worker)
 
 
 def worker() -> None:
     """Run workers alone, for several machines."""
-    settings = load_settings()
-    if database_url(settings).startswith("sqlite"):
+    if (load_settings().database_url or "sqlite").startswith("sqlite"):
         raise UsageError(
             "Workers of their own need PostgreSQL (JIEQIAN_DATABASE_URL); beside SQLite `jieqian serve` works alone.",
             usage=True,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Protocol
 
 from jieqian.events.event import StoredEvent
@@ -41,14 +42,15 @@ async def frames(
                     return
             if len(page) == PAGE:
                 continue
-            async for frame in _as_they_come(follower, last, heartbeat_seconds):
-                yield frame.body
-                last = last if frame.id is None else frame.id
-                if frame.final:
-                    return
+            async with aclosing(_as_they_come(follower, last, heartbeat_seconds)) as coming:
+                async for frame in coming:
+                    yield frame.body
+                    last = last if frame.id is None else frame.id
+                    if frame.final:
+                        return
 
 
-async def _as_they_come(follower: Follower, last: int, heartbeat_seconds: float) -> AsyncIterator[Frame]:
+async def _as_they_come(follower: Follower, last: int, heartbeat_seconds: float) -> AsyncGenerator[Frame, None]:
     """New frames, each the next of the log or not of the log, until something is missing or the stream is to end."""
     while True:
         taken = await follower.take(heartbeat_seconds)

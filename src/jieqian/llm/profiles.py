@@ -41,7 +41,7 @@ def profile_of(model: str) -> Profile:
     """All that the profiles say of a model of that name."""
     name = bare_name(model)
     found = Profile()
-    for patterns, said in _profiles():
+    for patterns, said in _PROFILES:
         if any(fnmatchcase(name, pattern) for pattern in patterns):
             links = found.links + said.get("links", ())
             found = replace(found, **{**said, "links": links})
@@ -72,8 +72,7 @@ def complete(info: ModelInfo) -> ModelInfo:
     )
 
 
-@cache
-def _profiles() -> tuple[tuple[tuple[str, ...], dict[str, Any]], ...]:
+def _read() -> tuple[tuple[tuple[str, ...], dict[str, Any]], ...]:
     raw = tomllib.loads(files("jieqian.llm").joinpath("profiles.toml").read_text("utf-8"))
     return tuple((tuple(entry["match"]), _values(entry)) for entry in raw["profile"])
 
@@ -90,3 +89,7 @@ def _values(entry: dict[str, Any]) -> dict[str, Any]:
     if "languages" in values:
         values["languages"] = frozenset(Language(tag) for tag in values["languages"])
     return values
+
+
+# Read at import: a file opened later would be opened on the event loop.
+_PROFILES = _read()

@@ -10,7 +10,7 @@ from jieqian.llm.client import Message
 from jieqian.lots.lot import TOPICS, Lot
 from jieqian.prompt.builder import render
 from jieqian.prompt.prompt import Prompt
-from jieqian.prompt.verse import in_script
+from jieqian.prompt.verse import in_script, verse_lines
 from jieqian.sections.section import SECTIONS, SectionName
 from jieqian.sections.strategy import WritingOrder
 from jieqian.sections.topics import topic_of
@@ -47,6 +47,7 @@ def instruction_of(order: WritingOrder) -> str:
         prompt.language,
         counsel=counsel_of(prompt),
         line_count=len(prompt.lot.lines),
+        lines=_lines_to_explain(prompt),
         line_length=line_length,
         section_length=section_length,
         wanted=[name.value for name in order.wanted],
@@ -65,6 +66,13 @@ def counsel_of(prompt: Prompt) -> list[dict[str, str]]:
     topic = topic_of(prompt.asked)
     topics = (topic,) if topic in commentary.topics else tuple(name for name in TOPICS if name in commentary.topics)
     return [{"topic": name, "text": in_script(commentary.topics[name], prompt.language)} for name in topics if name]
+
+
+def _lines_to_explain(prompt: Prompt) -> tuple[str, ...]:
+    """What the model is to explain line by line: the verse, or its gloss where the verse is in a foreign script."""
+    commentary = prompt.lot.commentary(prompt.language)
+    readable = prompt.language.is_chinese or commentary is None or commentary.language is not prompt.language
+    return verse_lines(prompt.lot, prompt.language) if readable or commentary is None else commentary.gloss
 
 
 def messages_of(order: WritingOrder) -> tuple[Message, ...]:

@@ -10,6 +10,7 @@ from alembic import command
 from alembic.config import Config
 
 from jieqian.errors import StoreError
+from jieqian.settings import Settings
 
 #: How long a statement waits for another process's lock, in milliseconds.
 BUSY_TIMEOUT_MS = 5000
@@ -29,6 +30,11 @@ def open_engine(url: str, *, writes: bool) -> sa.Engine:
 def sqlite_url(path: Path) -> str:
     """The URL of a SQLite file."""
     return f"sqlite:///{path}"
+
+
+def url_of(settings: Settings) -> str:
+    """Where the tasks are kept: `DATABASE_URL`, or a SQLite file in DATA_DIR."""
+    return settings.database_url or sqlite_url(settings.data_dir / "jieqian.db")
 
 
 def migrate(url: str) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from jieqian.errors import UnknownTask
 from jieqian.events.event import Event, StoredEvent, encode
 from jieqian.languages import Language
-from jieqian.sections.section import Section, SectionName, SectionSource
+from jieqian.sections.section import SECTIONS, Section, SectionName, SectionSource
 from jieqian.tasks.tables import events, sections, tasks
 from jieqian.tasks.task import Mode, Status, StrategyName, Task
 
@@ -48,12 +48,13 @@ def row_of(connection: sa.Connection, task_id: str, caller: str | None) -> sa.Ro
 
 
 def sections_of(connection: sa.Connection, task_id: str) -> tuple[Section, ...]:
-    """The finished sections of a task."""
+    """The finished sections of a task, in the order a reading shows them."""
     found = connection.execute(sa.select(sections).where(sections.c.task_id == task_id)).mappings()
-    return tuple(
+    finished = [
         Section(SectionName(row["name"]), row["text"], SectionSource(row["source"]), row["attempt"], row["ms"])
         for row in found
-    )
+    ]
+    return tuple(sorted(finished, key=lambda section: SECTIONS.index(section.name)))
 
 
 def events_after(connection: sa.Connection, task_id: str, after: int, limit: int) -> list[StoredEvent]:

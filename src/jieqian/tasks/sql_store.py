@@ -47,9 +47,12 @@ class SqlTaskStore(DeskRows):
         operation: Callable[[sa.Connection], Result],
         *,
         durable: bool = True,
+        leaves_no_trace: bool = False,
         after_commit: Callable[[Result], None] | None = None,
     ) -> Result:
-        return await self._writer.write(operation, durable=durable, after_commit=after_commit)
+        return await self._writer.write(
+            operation, durable=durable, leaves_no_trace=leaves_no_trace, after_commit=after_commit
+        )
 
     async def _read(self, operation: Callable[[sa.Connection], Result]) -> Result:
         def run() -> Result:
@@ -60,9 +63,10 @@ class SqlTaskStore(DeskRows):
                 raise StoreError(f"The database cannot be read: {error.orig}.") from error
 
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._readers, run)
+            reading = asyncio.get_running_loop().run_in_executor(self._readers, run)
         except RuntimeError as error:  # the executor was shut down
             raise StoreError("The database was closed: the service is stopping.") from error
+        return await reading
 
     async def close(self) -> None:
         """Finish what was begun and close."""
@@ -216,7 +220,7 @@ class SqlTaskStore(DeskRows):
                 connection.execute(sa.delete(table).where(table.c.task_id == task_id))
             connection.execute(sa.delete(tasks).where(tasks.c.id == task_id))
 
-        await self._write(delete, after_commit=lambda _: self._announce(task_id, []))
+        await self._write(delete, leaves_no_trace=True, after_commit=lambda _: self._announce(task_id, []))
 
     async def _under_lease(
         self,
@@ -292,12 +296,13 @@ class SqlTaskStore(DeskRows):
         """See `TaskStore.median_total_ms`."""
         recent = (
             sa.select(tasks.c.total_time_ms)
-            .where(tasks.c.mode == mode, tasks.c.status == Status.COMPLETED, tasks.c.attempts > 0)
+            .where(tasks.c.mode == mode, tasks.c.status == Status.COMPLETED)
+            .where(tasks.c.attempts > 0, tasks.c.total_time_ms.is_not(None))
             .order_by(tasks.c.seq.desc())
             .limit(100)
         )
         totals = await self._read(lambda connection: connection.execute(recent).scalars().all())
-        return median(total for total in totals if total is not None) if totals else None
+        return median(totals) if totals else None
 
     async def add_feedback(self, task_id: str, caller: str, given: Feedback, now: float) -> None:
         """See `TaskStore.add_feedback`."""

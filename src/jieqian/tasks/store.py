@@ -136,7 +136,7 @@ class TaskStore(Protocol):
         ...
 
     async def median_total_ms(self, mode: str) -> float | None:
-        """The median `total_time_ms` of the mode's last hundred completed tasks, None without any."""
+        """The median `total_time_ms` of the mode's last hundred completed tasks that asked a model, else None."""
         ...
 
     async def add_draw(self, draw: Draw) -> None:

@@ -21,6 +21,10 @@ LEASE_SECONDS = 30.0
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 
+def _nothing() -> Mapping[Any, Any]:
+    return _NOTHING  # by a factory: Python 3.11's dataclasses take the unhashable proxy for a mutable default
+
+
 class Status(StrEnum):
     """Where a task stands."""
 
@@ -100,7 +104,7 @@ class Task:
     attempts: int = 0
     last_event_id: int = 0
     sections: tuple[Section, ...] = ()
-    timings: Mapping[str, Any] = field(default=_NOTHING)
+    timings: Mapping[str, Any] = field(default_factory=_nothing)
     sources: tuple[Mapping[str, Any], ...] = ()
     error: Mapping[str, Any] | None = None
 

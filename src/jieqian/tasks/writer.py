@@ -1,7 +1,7 @@
 """One thread that owns every write and groups the commits.
 
 Writes that arrive while a commit is under way share the next one: four times the throughput of a commit each
-(measured, see docs/decisions/0002-one-writer.md). Each write stands in a savepoint of its own, so one that fails
+(measured, see docs/decisions/0001-one-writer.md). Each write stands in a savepoint of its own, so one that fails
 takes nothing with it.
 """
 
@@ -18,18 +18,22 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from jieqian.errors import JieqianError, StoreError
+from jieqian.tasks.database import BUSY_TIMEOUT_MS
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 #: The most writes that share one commit; bounds how long the first of them waits.
 MOST_IN_ONE_COMMIT = 256
+#: How long readers are waited for when deleted text is to leave the journal, in milliseconds; all writes wait with it.
+CUT_TIMEOUT_MS = 50
 
 
 @dataclass(slots=True)
 class _Write:
     operation: Callable[[sa.Connection], Any]
     durable: bool
+    leaves_no_trace: bool
     after_commit: Callable[[Any], None] | None
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Any]
@@ -70,16 +74,19 @@ class GroupWriter:
         operation: Callable[[sa.Connection], Result],
         *,
         durable: bool = True,
+        leaves_no_trace: bool = False,
         after_commit: Callable[[Result], None] | None = None,
     ) -> Result:
         """Run the operation and wait for its commit.
 
-        `durable`: the commit survives a power cut, else only the end of this process. `after_commit` is called with the
+        `durable`: the commit survives a power cut, else only the end of this process. `leaves_no_trace`: what was
+        deleted is taken out of the database's journal too, at once or, where somebody reads, with a later commit;
+        `after_commit` is called with the
         result on the event loop, in the order of commits, also when the awaiting coroutine was cancelled meanwhile.
         Raises what the operation raised, or `StoreError`.
         """
         loop = asyncio.get_running_loop()
-        write = _Write(operation, durable, after_commit, loop, loop.create_future())
+        write = _Write(operation, durable, leaves_no_trace, after_commit, loop, loop.create_future())
         with self._giving:
             if self._closed:
                 raise StoreError("The database was closed: the service is stopping.")
@@ -96,7 +103,7 @@ class GroupWriter:
 
     def _run(self) -> None:
         with self._connection as connection:
-            closing = False
+            closing = traces = False
             while not closing:
                 batch: list[_Write] = []
                 write = self._writes.get()
@@ -108,6 +115,8 @@ class GroupWriter:
                 closing = write is None
                 if batch:
                     self._commit(connection, batch)
+                    traces |= any(write.leaves_no_trace and write.error is None for write in batch)
+                    traces = traces and not _cut_journal(connection)
                     _settle(batch)
 
     def _commit(self, connection: sa.Connection, batch: list[_Write]) -> None:
@@ -129,7 +138,7 @@ def _run_in_savepoint(connection: sa.Connection, write: _Write) -> None:
         write.result = write.operation(connection)
     except sa.exc.OperationalError:
         raise  # the database itself (full, locked, gone): it may have undone the whole transaction already
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  whatever it is, its awaiter is told
         connection.exec_driver_sql("ROLLBACK TO one_write")
         write.error = error
     connection.exec_driver_sql("RELEASE one_write")
@@ -141,6 +150,23 @@ def _set_durability(connection: sa.Connection, durable: bool) -> None:
         cursor = connection.connection.cursor()
         cursor.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
         cursor.close()
+
+
+def _cut_journal(connection: sa.Connection) -> bool:
+    """Write SQLite's journal back and empty it: old pages lie in it until then. False: a reader stood in the way."""
+    if connection.dialect.name != "sqlite":
+        return True
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(f"PRAGMA busy_timeout={CUT_TIMEOUT_MS}")
+        (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() or (1,)
+    except connection.dialect.loaded_dbapi.Error as error:
+        logger.warning("cannot cut the journal: %s", error, extra={"action": "cut_journal_failed"})
+        return False
+    finally:
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.close()
+    return not busy
 
 
 def _store_error(error: Exception) -> JieqianError:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ class WireProcess:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def script(
+    async def script(
         self, *behaviours: Mapping[str, Any], reset: bool = True, default: Mapping[str, Any] | None = None
     ) -> None:
         """Let these behaviours (fields of `Behaviour`) answer the next requests; then the default, without waits."""
@@ -29,32 +29,41 @@ class WireProcess:
         document: dict[str, Any] = {"reset": reset, "next": list(behaviours)}
         if reset or default is not None:
             document["default"] = {**quick, **(default or {})}
-        self._call("/_script", document)
+        await self._call("/_script", document)
 
-    def models(self, document: Mapping[str, Any]) -> None:
+    async def models(self, document: Mapping[str, Any]) -> None:
         """Change the models it has (`POST /_models` of either stand-in)."""
-        self._call("/_models", document)
+        await self._call("/_models", document)
 
-    def seen(self) -> list[dict[str, Any]]:
+    async def seen(self) -> list[dict[str, Any]]:
         """The chat requests it received, oldest first (see `Seen`)."""
-        found: list[dict[str, Any]] = self._call("/_seen", None)
+        found: list[dict[str, Any]] = await self._call("/_seen", None)
         return found
+
+    async def seen_arrived(self, count: int = 1, *, seconds: float = 5.0) -> list[dict[str, Any]]:
+        """The requests, once there are `count`; raises `TimeoutError` where they do not come."""
+        return await self._until(lambda found: len(found) >= count, seconds)
 
     async def seen_ended(self, count: int = 1, *, seconds: float = 5.0) -> list[dict[str, Any]]:
         """The requests, once `count` of them have ended; raises `TimeoutError` where they do not."""
-        until = time.monotonic() + seconds
-        while True:
-            found = await asyncio.to_thread(self.seen)
-            if sum(entry["ended"] is not None for entry in found) >= count:
-                return found
-            if time.monotonic() > until:
-                raise TimeoutError(f"{count} requests should have ended: {found}")
-            await asyncio.sleep(0.01)
+        return await self._until(lambda found: sum(entry["ended"] is not None for entry in found) >= count, seconds)
 
-    def _call(self, path: str, document: Any) -> Any:
+    async def _until(self, met: Callable[[list[dict[str, Any]]], bool], seconds: float) -> list[dict[str, Any]]:
+        until = time.monotonic() + seconds
+        while not met(found := await self.seen()):
+            if time.monotonic() > until:
+                raise TimeoutError(f"what was waited for did not come: {found}")
+            await asyncio.sleep(0.01)
+        return found
+
+    async def _call(self, path: str, document: Any) -> Any:
         data = None if document is None else json.dumps(document).encode()
-        with urllib.request.urlopen(urllib.request.Request(self.url + path, data=data), timeout=10) as answer:
-            return json.load(answer)
+        return await asyncio.to_thread(_fetch, urllib.request.Request(self.url + path, data=data))
+
+
+def _fetch(request: urllib.request.Request) -> Any:
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
 
 
 @contextmanager

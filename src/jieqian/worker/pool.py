@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from jieqian.errors import JieqianError, LeaseLost, StoreError
 from jieqian.events.event import Failed, StoredEvent
@@ -93,18 +95,31 @@ class WorkerPool:
         while True:
             await self._free.acquire()
             token = str(uuid.uuid4())
-            try:
-                task = await self._store.claim(token, time.time(), self._lease_seconds)
-            except StoreError as error:
-                logger.error("cannot claim: %s", error, extra={"action": "claim_failed"})
-                task = None
+            task = await self._claim(token)
             if task is None:
                 self._free.release()
                 await self._doorbell.wait(self._sweep_seconds)
                 continue
             work = asyncio.create_task(self._work_on(task, token), name=f"task-{task.id}")
             self._running[token] = (task.id, work)
+            # Not in the work's own `finally`: work that is stopped before its first step never gets there.
+            work.add_done_callback(partial(self._left, task, token))
             self._log_counts("task_claimed", task)
+
+    async def _claim(self, token: str) -> Task | None:
+        claiming = asyncio.ensure_future(self._store.claim(token, time.time(), self._lease_seconds))
+        try:
+            return await asyncio.shield(claiming)
+        except StoreError as error:
+            logger.error("cannot claim: %s", error, extra={"action": "claim_failed"})
+            return None
+        except asyncio.CancelledError:
+            # The claim is made all the same: without this its task would wait for the lease to run out.
+            with contextlib.suppress(StoreError):
+                task = await claiming
+                if task is not None:
+                    await self._give_back(task.id, token, counts=False)
+            raise
 
     async def _work_on(self, task: Task, token: str) -> None:
         heartbeat = asyncio.create_task(self._beat(task.id, token, asyncio.current_task()), name=f"heartbeat-{task.id}")
@@ -127,9 +142,11 @@ class WorkerPool:
                 await self._give_back(task.id, token, counts=True)
         finally:
             heartbeat.cancel()
-            self._running.pop(token, None)
-            self._free.release()
-            self._log_counts("task_left", task)
+
+    def _left(self, task: Task, token: str, _work: asyncio.Task[None]) -> None:
+        self._running.pop(token, None)
+        self._free.release()
+        self._log_counts("task_left", task)
 
     async def _give_back(self, task_id: str, token: str, *, counts: bool) -> None:
         try:

@@ -118,7 +118,6 @@ def upgrade() -> None:
         )
 
 
-
 def downgrade() -> None:
     with op.batch_alter_table("tasks", schema=None) as batch_op:
         batch_op.drop_index("ix_tasks_waiting", sqlite_where=sa.text("status in ('queued', 'running')"))

@@ -1,0 +1,192 @@
+"""Which model server and which models are used (contract, section 6): what was set, else what is there.
+
+Without `LLM_MODEL` the default is chosen by one rule from the models the server names: of those made for general talk
+(not for code, mathematics, pictures or another's hardware in a cloud) the one with most parameters up to 15 billion, as
+that runs on most machines that have a model server at all; if all are larger, the smallest. Names break a tie.
+Without `LLM_FAST_MODEL` the fast mode uses the same model: two models in turn cost a load each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jieqian.errors import ModelError, ModelUnreachable, UsageError
+from jieqian.llm.client import ModelClient, ModelInfo
+from jieqian.llm.http import ModelHttp, server_url
+from jieqian.llm.llamacpp import LlamaCppClient, engine_installed, packaged_model
+from jieqian.llm.ollama import DEFAULT_URL, OllamaClient
+from jieqian.llm.openai import OpenAIClient
+from jieqian.llm.server_text import one_line
+
+PROVIDERS = ("auto", "ollama", "openai", "llamacpp", "commentary")
+_COMFORTABLE = 15e9
+_SPECIAL = re.compile(r"code|math|vision|llava|-vl|ocr|guard|-cloud$|:cloud$|translate|embed|rerank|whisper|tts")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen. `note` is one sentence for people.
+
+    `client` None: there is no model, commentary serves. `model` None: the server cannot be asked as things are (it does
+    not answer, or lacks the model that was named); nothing else is used in its stead, and `note` says what mends it.
+    Whoever asked for the choice closes the client.
+    """
+
+    client: ModelClient | None
+    provider: str
+    model: ModelInfo | None
+    fast_model: ModelInfo | None
+    note: str
+
+
+async def choose_client(
+    *,
+    provider: str = "auto",
+    base_url: str | None = None,
+    api_key: str | None = None,
+    model: str | None = None,
+    fast_model: str | None = None,
+    gguf: Path | None = None,
+    context_tokens: int | None = None,
+    usual_ollama: str = DEFAULT_URL,
+) -> Choice:
+    """The client and models for these settings; asks servers, so call it again to see changes.
+
+    `gguf` is the embedded model's file (None: the packaged one); `usual_ollama` where Ollama is looked for unasked.
+    Raises `UsageError` for settings that cannot be meant; a server that does not answer is told in the `note`.
+    """
+    if provider not in PROVIDERS:
+        raise UsageError(f"LLM_PROVIDER is {one_line(provider)!r}. Choose one of {', '.join(PROVIDERS)}.")
+    if gguf is None and base_url is None and model is not None and model.endswith(".gguf"):
+        gguf, model = Path(model), None
+    if provider == "commentary":
+        return Choice(None, "commentary", None, None, "No model is used: readings come from the commentary.")
+    if provider == "llamacpp" or (provider == "auto" and gguf is not None and base_url is None):
+        return await _embedded(gguf or await asyncio.to_thread(packaged_model), model, fast_model, context_tokens)
+    if provider == "ollama" or (
+        provider == "auto" and base_url is not None and await _speaks_ollama(base_url, api_key)
+    ):
+        return await _served(OllamaClient(base_url or usual_ollama, api_key), model, fast_model)
+    if provider == "openai" and base_url is None:
+        raise UsageError("LLM_PROVIDER is openai, and LLM_BASE_URL is not set. Set it to the server's address.")
+    if base_url is not None:
+        return await _served(OpenAIClient(base_url, api_key), model, fast_model)
+    return await _whatever_is_there(usual_ollama, api_key, model, fast_model, context_tokens)
+
+
+async def _whatever_is_there(
+    usual_ollama: str, api_key: str | None, model: str | None, fast_model: str | None, context_tokens: int | None
+) -> Choice:
+    if await _speaks_ollama(usual_ollama, api_key, seconds=1.0):
+        choice = await _served(OllamaClient(usual_ollama, api_key), model, fast_model)
+        if choice.model is not None or model is not None:
+            return choice
+        if choice.client is not None:
+            await choice.client.close()
+    file = await asyncio.to_thread(packaged_model)
+    if model is not None and (file is None or model != file.name.removesuffix(".gguf")):
+        told = f"LLM_MODEL is {one_line(model)}, and no model server answers at {usual_ollama}."
+        return Choice(None, "commentary", None, None, f"{told} Start Ollama, or set LLM_BASE_URL.")
+    if file is not None and await asyncio.to_thread(engine_installed):
+        return await _embedded(file, model, fast_model, context_tokens)
+    told = "No model server answers and no embedded model is installed, so readings come from the commentary."
+    return Choice(None, "commentary", None, None, f"{told} Start Ollama, or set LLM_BASE_URL.")
+
+
+async def _speaks_ollama(base_url: str, api_key: str | None, *, seconds: float = 5.0) -> bool:
+    """Whether Ollama's own API answers there. One that cannot be reached is told by its usual port."""
+    http = ModelHttp(base_url, api_key)
+    try:
+        answer = await http.get("/api/version", seconds=seconds)
+        return isinstance(answer, dict) and "version" in answer and isinstance(await http.get("/api/tags"), dict)
+    except ModelUnreachable:
+        # A server that is only down now must not be taken for another kind: the port tells.
+        return seconds > 1.0 and server_url(base_url).port == 11434
+    except ModelError:
+        return False
+    finally:
+        await http.close()
+
+
+async def _served(client: ModelClient, model: str | None, fast_model: str | None) -> Choice:
+    """The models of a server: those named, else its default."""
+    where = f"{_TITLES[client.provider]} at {client.base_url}"
+    try:
+        main = await client.describe(model) if model else await _default(client)
+        missing = await _nothing_chosen(client) if main is None else ""
+    except ModelError as error:
+        return Choice(client, client.provider, None, None, error.detail)
+    if main is None:
+        return Choice(client, client.provider, None, None, f"{where} {missing}")
+    return await _with_fast(client, main, fast_model, f"{where} speaks with {main.name}")
+
+
+async def _with_fast(client: ModelClient, main: ModelInfo, fast_model: str | None, note: str) -> Choice:
+    """The choice with its fast model; one that is named and missing leaves that mode without a model."""
+    if fast_model is None or fast_model == main.name:
+        return Choice(client, client.provider, main, main, f"{note}.")
+    try:
+        fast = await client.describe(fast_model)
+    except ModelError as error:
+        return Choice(client, client.provider, main, None, f"{note}; fast mode has no model: {error.detail}")
+    return Choice(client, client.provider, main, fast, f"{note}, and {fast.name} in fast mode.")
+
+
+async def _embedded(file: Path | None, model: str | None, fast_model: str | None, context_tokens: int | None) -> Choice:
+    """The embedded model; it is loaded at its first use."""
+    if file is None:
+        raise UsageError("LLM_PROVIDER is llamacpp, and there is no model file. Set LLM_MODEL to a .gguf file.")
+    if not await asyncio.to_thread(engine_installed):
+        raise UsageError("The embedded model needs the package xllamacpp: `pip install 'jieqian[llamacpp]'`.")
+    client = LlamaCppClient(file) if context_tokens is None else LlamaCppClient(file, context_tokens=context_tokens)
+    try:
+        main = await client.describe(model) if model else (await client.models())[0]
+    except ModelError as error:
+        return Choice(client, client.provider, None, None, error.detail)
+    note = f"The embedded model {main.name} speaks"
+    if main.tiny:
+        note += "; it is very small and only retells the commentary, so connect Ollama for readings of its own"
+    return await _with_fast(client, main, fast_model, note)
+
+
+async def _default(client: ModelClient) -> ModelInfo | None:
+    """The default, described. A list that tells no sizes, and more than one model, leaves the choice to people."""
+    there = await client.models()
+    if len(there) > 1 and all(info.parameters is None for info in there):
+        return None
+    while (chosen := default_model(there)) is not None:
+        described = await client.describe(chosen.name)
+        if described.chat:
+            return described
+        # Older servers do not list which models chat; only asking about one tells.
+        there = [info for info in there if info.name != chosen.name]
+    return None
+
+
+async def _nothing_chosen(client: ModelClient) -> str:
+    names = [one_line(info.name) for info in await client.models()]
+    if not names:
+        return f"has no chat model yet. {_ADVICE[client.provider]}"
+    some = ", ".join(names[:5])
+    return f"has {len(names)} models; set LLM_MODEL to one of them, such as {some}."
+
+
+def default_model(models: Sequence[ModelInfo]) -> ModelInfo | None:
+    """The model used where none was named; see the rule above."""
+    chatting = [info for info in models if info.chat]
+    general = [info for info in chatting if not _SPECIAL.search(info.name.casefold())] or chatting
+    comfortable = [info for info in general if (info.parameters or 0) <= _COMFORTABLE]
+    if comfortable:
+        return max(comfortable, key=lambda info: (info.parameters or 0, info.name))
+    return min(general, key=lambda info: (info.parameters or 0, info.name), default=None)
+
+
+_TITLES = {"ollama": "Ollama", "openai": "The model server", "llamacpp": "The embedded model"}
+_ADVICE = {
+    "ollama": "`ollama pull qwen2.5:7b` gets one.",
+    "openai": "Load one there, or set LLM_MODEL.",
+}

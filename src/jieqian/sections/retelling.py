@@ -1,0 +1,132 @@
+"""What a very small model can do: retell one note of the commentary to the asker, a plain call at a time.
+
+Asked for a reading in JSON, a model of some hundred million parameters writes nonsense. Asked to say one note again,
+with a worked example before it, it writes sensible English more often than not. So it gets a note a section, is never
+shown before its check, and what does not keep close to its note (`sections/faithful.py`) is left to the commentary.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+
+from jieqian.languages import Language
+from jieqian.llm.client import Finished, Message, ModelRequest, TextDelta
+from jieqian.prompt.fence import fenced
+from jieqian.sections.calling import calling
+from jieqian.sections.faithful import looks_faithful, whole_sentences
+from jieqian.sections.from_commentary import note_for
+from jieqian.sections.line_by_line import compose
+from jieqian.sections.parsing import cleaned
+from jieqian.sections.section import SectionName
+from jieqian.sections.strategy import (
+    CallEnded,
+    Draft,
+    DraftEnded,
+    DraftStarted,
+    DraftText,
+    ModelSpoke,
+    WritingOrder,
+)
+
+TEMPERATURE = 0.3
+REPEAT_PENALTY = 1.1
+NOTE_CHARACTERS = 260
+MOST_TOKENS = 110
+
+_TASK = "You retell a short note to one person. Say the same thing in your own words, call the person you, add nothing."
+_EXAMPLES = (
+    (
+        "The tree is bare now, but its roots are deep. Wait for spring before you build.",
+        "Your tree may be bare at the moment, but its roots go deep. It is wise to wait for spring before you build.",
+    ),
+)
+
+
+class Retelling:
+    """The strategy `retelling`, for models marked tiny: English only, shown after its check only, one attempt."""
+
+    name = "retelling"
+    shows_drafts = False
+    most_attempts = 1
+
+    async def write(self, order: WritingOrder) -> AsyncIterator[Draft]:
+        """The sections whose retelling keeps to its note; the others get no draft at all. Raises `ModelError`."""
+        spoke = False
+        for section in order.wanted:
+            texts: dict[str, str] = {}
+            for note in notes_of(section, order):
+                async with calling(order.client, request_of(order, note)) as chunks:
+                    async for chunk in chunks:
+                        if isinstance(chunk, Finished):
+                            yield CallEnded(chunk)
+                            break
+                        if not spoke and chunk.text:
+                            spoke = True
+                            yield ModelSpoke()
+                        if isinstance(chunk, TextDelta):
+                            texts[note] = texts.get(note, "") + chunk.text
+            text = section_text(section, order, texts)
+            if text:
+                yield DraftStarted(section)
+                yield DraftText(section, text)
+                yield DraftEnded(section, text)
+
+
+def notes_of(section: SectionName, order: WritingOrder) -> list[str]:
+    """The notes one section retells: a gloss a line, else one note; none in a language other than English."""
+    prompt = order.prompt
+    commentary = prompt.lot.commentary(prompt.language)
+    if prompt.language is not Language.EN or commentary is None or commentary.language is not Language.EN:
+        return []
+    if section is SectionName.LINE_BY_LINE:
+        return list(dict.fromkeys(commentary.gloss))
+    note = shortened(note_for(section, prompt.lot, prompt.language, prompt.asked))
+    return [note] if note else []
+
+
+def shortened(note: str) -> str:
+    """The note's first sentences, as many as a tiny model can hold (`NOTE_CHARACTERS`), and at least one."""
+    if len(note) <= NOTE_CHARACTERS:
+        return note
+    whole = whole_sentences(note[:NOTE_CHARACTERS])
+    return whole or note[:NOTE_CHARACTERS]
+
+
+def section_text(section: SectionName, order: WritingOrder, texts: Mapping[str, str]) -> str:
+    """The section from the model's retellings by note; "" where none of them keeps to its note.
+
+    In `line_by_line` a line whose retelling fails keeps the commentary's own gloss.
+    """
+    prompt = order.prompt
+    faithful = {
+        note: text
+        for note, told in texts.items()
+        if looks_faithful(note, text := whole_sentences(cleaned(told)), question=prompt.asked)
+    }
+    if not faithful:
+        return ""
+    commentary = prompt.lot.commentary(prompt.language)
+    if section is not SectionName.LINE_BY_LINE or commentary is None:
+        return next(iter(faithful.values()))
+    return compose(
+        [faithful.get(note, note) for note in commentary.gloss],
+        lot=prompt.lot,
+        collection=prompt.collection,
+        language=prompt.language,
+    )
+
+
+def request_of(order: WritingOrder, note: str) -> ModelRequest:
+    """One call: task and example, the same for every note and asker, then the note."""
+    options = order.options
+    shown = [message for given, told in _EXAMPLES for message in (Message("user", given), Message("assistant", told))]
+    return ModelRequest(
+        model=order.model.name,
+        messages=(Message("system", _TASK), *shown, Message("user", fenced(note))),
+        max_tokens=min(options.max_tokens, MOST_TOKENS),
+        context_tokens=options.context_tokens,
+        temperature=TEMPERATURE,
+        repeat_penalty=REPEAT_PENALTY,
+        first_token_seconds=options.first_token_seconds,
+        between_tokens_seconds=options.between_tokens_seconds,
+    )

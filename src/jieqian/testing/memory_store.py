@@ -1,0 +1,278 @@
+"""A `TaskStore` in dictionaries: what the SQL store promises, without a file. For tests and for trying things out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+from jieqian.errors import IdempotencyMismatch, LeaseLost, QueueFull, StoreError, UnknownTask
+from jieqian.events.event import Event, Stopped, StoredEvent, encode
+from jieqian.sections.section import SECTIONS, Section
+from jieqian.tasks.accepting import KEY_SECONDS, RETRY_AFTER_SECONDS
+from jieqian.tasks.sql_store import announce_nothing
+from jieqian.tasks.store import Accepted, Announce, FirstEvents
+from jieqian.tasks.task import MAX_ATTEMPTS, Feedback, NewTask, Status, Task
+from jieqian.testing.memory_desk import MemoryDesk
+
+_LIVE = (Status.QUEUED, Status.RUNNING)
+
+
+class MemoryTaskStore(MemoryDesk):
+    """`TaskStore` for one process and one event loop; everything is gone with it.
+
+    A write is one step of the loop (its "commit"), so no other coroutine sees half of it; it is announced right after,
+    before the writer goes on. Constraints that the database would refuse raise `ValueError`.
+    """
+
+    def __init__(self, announce: Announce = announce_nothing) -> None:
+        super().__init__()
+        self._announce = announce
+        self._tasks: dict[str, Task] = {}  # in order of `seq`
+        self._events: dict[str, list[StoredEvent]] = {}
+        self._feedback: dict[str, tuple[Feedback, float]] = {}
+        self._keys_used: dict[tuple[str, str], tuple[str, str | None]] = {}  # caller, key: task id, body hash
+        self._last_seq = 0
+        self._closed = False
+
+    # -- ways in and out ------------------------------------------------------------------------------------------
+
+    async def _turn(self) -> None:
+        """Let others run, as a store that waits for its disk does. Raises `StoreError` once closed."""
+        if self._closed:
+            raise StoreError("The store was closed.")
+        await asyncio.sleep(0)
+
+    async def ping(self) -> None:
+        """See `TaskStore.ping`."""
+        await self._turn()
+
+    async def close(self) -> None:
+        """See `TaskStore.close`."""
+        self._closed = True
+
+    # -- the life of a task ---------------------------------------------------------------------------------------
+
+    async def accept(self, new: NewTask, first_events: FirstEvents, max_queue: int) -> Accepted:
+        """See `TaskStore.accept`."""
+        await self._turn()
+        earlier = self._earlier(new)
+        if earlier is not None:
+            return Accepted(earlier, created=False)
+        ahead = sum(task.status is Status.QUEUED for task in self._tasks.values())
+        if ahead >= max_queue and not new.care:
+            raise QueueFull(retry_after=RETRY_AFTER_SECONDS)
+        first = first_events(ahead)
+        if new.id in self._tasks:
+            raise ValueError(f"there is a task {new.id} already")
+        self._last_seq += 1
+        if new.idempotency_key is not None:
+            self._keys_used[new.caller, new.idempotency_key] = (new.id, new.body_hash)
+        return Accepted(self._commit(_task_of(new, self._last_seq), first), created=True)
+
+    def _earlier(self, new: NewTask) -> Task | None:
+        if new.idempotency_key is None:
+            return None
+        task_id, body_hash = self._keys_used.get((new.caller, new.idempotency_key), (None, None))
+        if task_id is None or self._tasks[task_id].created_at < new.created_at - KEY_SECONDS:
+            return None
+        if body_hash != new.body_hash:
+            raise IdempotencyMismatch
+        return self._tasks[task_id]
+
+    async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:
+        """See `TaskStore.claim`."""
+        await self._turn()
+        for task in self._tasks.values():
+            lapsed = task.lease_expires_at is not None and task.lease_expires_at < now
+            if task.status is Status.QUEUED or (task.status is Status.RUNNING and lapsed):
+                return self._change(
+                    task,
+                    status=Status.RUNNING,
+                    lease_token=token,
+                    lease_expires_at=now + lease_seconds,
+                    deliveries=task.deliveries + 1,
+                    claimed_at=task.claimed_at if task.claimed_at is not None else now,
+                )
+        return None
+
+    async def heartbeat(self, task_id: str, token: str, expires_at: float) -> None:
+        """See `TaskStore.heartbeat`."""
+        await self._turn()
+        self._change(self._held(task_id, token), lease_expires_at=expires_at)
+
+    async def release(self, task_id: str, token: str, *, counts: bool) -> None:
+        """See `TaskStore.release`."""
+        await self._turn()
+        task = self._held(task_id, token)
+        deliveries = task.deliveries if counts else task.deliveries - 1
+        self._change(task, status=Status.QUEUED, lease_token=None, lease_expires_at=None, deliveries=deliveries)
+
+    async def release_leases(self) -> int:
+        """See `TaskStore.release_leases`."""
+        await self._turn()
+        held = [task for task in self._tasks.values() if task.status is Status.RUNNING]
+        for task in held:
+            self._change(task, status=Status.QUEUED, lease_token=None, lease_expires_at=None)
+        return len(held)
+
+    async def append(self, task_id: str, token: str, events: Sequence[Event]) -> None:
+        """See `TaskStore.append`."""
+        await self._under_lease(task_id, token, events)
+
+    async def end_attempt(self, task_id: str, token: str, attempts: int, events: Sequence[Event]) -> None:
+        """See `TaskStore.end_attempt`."""
+        if not 0 <= attempts <= MAX_ATTEMPTS:
+            raise ValueError(f"{attempts} attempts")
+        await self._under_lease(task_id, token, events, attempts=attempts)
+
+    async def finish_section(
+        self, task_id: str, token: str, section: Section, timings: Mapping[str, Any], events: Sequence[Event]
+    ) -> None:
+        """See `TaskStore.finish_section`."""
+        await self._under_lease(task_id, token, events, section=section, timings=dict(timings))
+
+    async def end(
+        self,
+        task_id: str,
+        token: str,
+        status: Status,
+        timings: Mapping[str, Any],
+        events: Sequence[Event],
+        *,
+        error: Mapping[str, Any] | None = None,
+    ) -> None:
+        """See `TaskStore.end`."""
+        if not status.ended:
+            raise ValueError(f"{status} is no end")
+        await self._under_lease(
+            task_id,
+            token,
+            events,
+            status=status,
+            timings=dict(timings),
+            error=error,
+            ended_at=time.time(),
+            lease_token=None,
+            lease_expires_at=None,
+        )
+
+    async def stop(self, task_id: str, caller: str, now: float) -> Task:
+        """See `TaskStore.stop`."""
+        await self._turn()
+        task = self._of(task_id, caller)
+        if task.status.ended:
+            return task
+        total = round((now - task.created_at) * 1000, 1)
+        stopped = replace(
+            task,
+            status=Status.STOPPED,
+            ended_at=now,
+            lease_token=None,
+            lease_expires_at=None,
+            timings={**task.timings, "total_time_ms": total},
+        )
+        return self._commit(stopped, [Stopped(task.sections_dict())])
+
+    async def erase(self, task_id: str, caller: str) -> None:
+        """See `TaskStore.erase`."""
+        await self._turn()
+        self._of(task_id, caller)
+        del self._tasks[task_id], self._events[task_id]
+        self._feedback.pop(task_id, None)
+        self._keys_used = {used: made for used, made in self._keys_used.items() if made[0] != task_id}
+        self._announce(task_id, [])
+
+    async def _under_lease(
+        self, task_id: str, token: str, events: Sequence[Event], *, section: Section | None = None, **changes: Any
+    ) -> None:
+        await self._turn()
+        task = self._held(task_id, token)
+        if section is not None:
+            if section.name not in task.missing or not section.text:
+                raise ValueError(f"{section.name} is finished already, or empty")
+            finished = sorted([*task.sections, section], key=lambda done: SECTIONS.index(done.name))
+            changes["sections"] = tuple(finished)
+        self._commit(replace(task, touched_at=time.time(), **changes), events)
+
+    def _held(self, task_id: str, token: str) -> Task:
+        task = self._tasks.get(task_id)
+        if task is None or task.status is not Status.RUNNING or task.lease_token != token:
+            raise LeaseLost
+        return task
+
+    def _of(self, task_id: str, caller: str | None) -> Task:
+        task = self._tasks.get(task_id)
+        if task is None or caller not in (None, task.caller):
+            raise UnknownTask
+        return task
+
+    def _change(self, task: Task, **changes: Any) -> Task:
+        self._tasks[task.id] = changed = replace(task, **changes)
+        return changed
+
+    def _commit(self, task: Task, events: Sequence[Event]) -> Task:
+        """Keep the task, add to its log, announce."""
+        last = task.last_event_id
+        stored = [StoredEvent(last + place, event.type, encode(event)) for place, event in enumerate(events, start=1)]
+        self._tasks[task.id] = kept = replace(task, last_event_id=last + len(stored))
+        self._events.setdefault(task.id, []).extend(stored)
+        if stored:
+            self._announce(task.id, stored)
+        return kept
+
+    # -- looking --------------------------------------------------------------------------------------------------
+
+    async def get(self, task_id: str, caller: str | None = None) -> Task:
+        """See `TaskStore.get`."""
+        await self._turn()
+        return self._of(task_id, caller)
+
+    async def history(self, caller: str, limit: int, before_seq: int | None) -> list[Task]:
+        """See `TaskStore.history`."""
+        await self._turn()
+        mine = [task for task in reversed(self._tasks.values()) if task.caller == caller]
+        return [task for task in mine if before_seq is None or task.seq < before_seq][:limit]
+
+    async def events(self, task_id: str, after: int, limit: int) -> list[StoredEvent]:
+        """See `TaskStore.events`."""
+        await self._turn()
+        return [event for event in self._events.get(task_id, ()) if event.id > after][:limit]
+
+    async def ahead_of(self, task_ids: Sequence[str]) -> dict[str, int]:
+        """See `TaskStore.ahead_of`."""
+        await self._turn()
+        queue = [task.id for task in self._tasks.values() if task.status is Status.QUEUED]
+        return {task_id: place for place, task_id in enumerate(queue) if task_id in task_ids}
+
+    async def counts(self) -> dict[Status, int]:
+        """See `TaskStore.counts`."""
+        await self._turn()
+        return {status: sum(task.status is status for task in self._tasks.values()) for status in _LIVE}
+
+    async def median_total_ms(self, mode: str) -> float | None:
+        """See `TaskStore.median_total_ms`."""
+        await self._turn()
+        asked = [task for task in self._tasks.values() if task.mode == mode and task.attempts > 0]
+        totals = [task.timings.get("total_time_ms") for task in asked if task.status is Status.COMPLETED]
+        known = [total for total in totals if total is not None][-100:]
+        return median(known) if known else None
+
+    async def add_feedback(self, task_id: str, caller: str, feedback: Feedback, now: float) -> None:
+        """See `TaskStore.add_feedback`."""
+        await self._turn()
+        self._of(task_id, caller)
+        if feedback.score not in (-1, 1):
+            raise ValueError(f"a score of {feedback.score}")
+        self._feedback[task_id] = (feedback, now)
+
+
+def _task_of(new: NewTask, seq: int) -> Task:
+    """A task with `care` is complete as soon as it is stored: no worker ever sees it."""
+    fields = {name: getattr(new, name) for name in new.__slots__ if name not in ("idempotency_key", "body_hash")}
+    task = Task(seq=seq, status=Status.QUEUED, **fields)
+    done: dict[str, Any] = {"status": Status.COMPLETED, "ended_at": new.created_at} if new.care is not None else {}
+    return replace(task, touched_at=new.created_at, timings={}, **done)

@@ -1,0 +1,281 @@
+"""The pages: ask, read, look back. Every form works without a script; scripts only spare the reloads."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any, Protocol
+
+from fastapi import APIRouter, FastAPI
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from jieqian.api.callers import caller_of
+from jieqian.errors import IdempotencyMismatch, InvalidRequest, JieqianError, UnknownCollection, UnknownTask
+from jieqian.lots.library import LotLibrary
+from jieqian.reading.accept import ReadingRequest
+from jieqian.reading.engines import Engines
+from jieqian.tasks.store import Accepted, TaskStore
+from jieqian.tasks.task import Feedback, Mode, Status, Task
+from jieqian.web.assets import static_file
+from jieqian.web.forms import LONGEST_COMMENT, AskForm, ask_form, new_submission, read_fields
+from jieqian.web.reading_view import iso_time, view_of
+from jieqian.web.rendering import path_for, render
+from jieqian.web.texts import Texts, page_language
+
+HISTORY_PAGE = 20
+
+
+class NewTaskLimit(Protocol):
+    """How many new tasks a caller may start."""
+
+    def check(self, caller: str) -> None:
+        """Raise `RateLimited` where the caller has nothing left."""
+        ...
+
+    def count(self, caller: str) -> None:
+        """A task was made."""
+        ...
+
+
+class PagesHouse(Protocol):
+    """What the pages need of the running service."""
+
+    @property
+    def lots(self) -> LotLibrary:
+        """Every collection."""
+        ...
+
+    @property
+    def store(self) -> TaskStore:
+        """The tasks."""
+        ...
+
+    @property
+    def engines(self) -> Engines:
+        """Who writes."""
+        ...
+
+    @property
+    def rate_limit(self) -> NewTaskLimit:
+        """The limit on new tasks."""
+        ...
+
+    async def accept(self, asked: ReadingRequest, caller: str, idempotency_key: str | None = None) -> Accepted:
+        """Check and store a request. Raises `RequestError` kinds."""
+        ...
+
+
+def pages_router(house: PagesHouse) -> APIRouter:
+    """The pages as routes."""
+    pages = _Pages(house)
+    router = APIRouter(include_in_schema=False)
+    look, send = ["GET", "HEAD"], ["POST"]
+    for path, endpoint, methods, name in (
+        ("/", pages.home, look, "home"),
+        ("/readings", pages.ask, send, "ask"),
+        ("/readings/{task_id}", pages.reading, look, "reading"),
+        ("/readings/{task_id}/stop", pages.stop, send, "stop"),
+        ("/readings/{task_id}/feedback", pages.feedback, send, "feedback"),
+        ("/readings/{task_id}/erase", pages.erase, send, "erase"),
+        ("/history", pages.history, look, "history"),
+    ):
+        router.add_api_route(path, endpoint, methods=methods, name=name, response_model=None)
+    return router
+
+
+def mount_static(app: FastAPI) -> None:
+    """Serve scripts, styles and the icon under `/static/<version>/`."""
+    app.router.routes.append(Route("/static/{version}/{file}", static_file, name="static", include_in_schema=False))
+
+
+class _Pages:
+    def __init__(self, house: PagesHouse) -> None:
+        self._house = house
+
+    async def home(self, request: Request) -> Response:
+        """Ask about a lot; `?collection=` and `?lot=` fill the form in."""
+        asked = AskForm(
+            collection=request.query_params.get("collection", ""),
+            lot=request.query_params.get("lot", ""),
+            submission=new_submission(),
+        )
+        return await self._form_page(request, asked)
+
+    async def ask(self, request: Request) -> Response:
+        """Take the form; on to the reading, or back to the form with what was entered and what is wrong."""
+        caller = caller_of(request)
+        asked = AskForm(submission=new_submission())
+        try:
+            asked = ask_form(await read_fields(request))
+            self._house.rate_limit.check(caller)
+            accepted = await self._accept(asked, caller)
+        except JieqianError as error:
+            return await self._form_page(request, _without_what_is_gone(asked, error), error)
+        if accepted.created:
+            self._house.rate_limit.count(caller)
+        return _see(path_for(request, "reading", task_id=accepted.task.id))
+
+    async def reading(self, request: Request, task_id: str) -> Response:
+        """One reading, as far as it has come; scripts follow the rest."""
+        task = await self._own(request, task_id)
+        if task is None:
+            return render(request, "missing.html", 404)
+        return await self._reading_page(request, task)
+
+    async def stop(self, request: Request, task_id: str) -> Response:
+        """Stop it and show what there is."""
+        if await self._own(request, task_id) is None:
+            return render(request, "missing.html", 404)
+        await self._house.store.stop(task_id, caller_of(request), time.time())
+        return _see(path_for(request, "reading", task_id=task_id))
+
+    async def feedback(self, request: Request, task_id: str) -> Response:
+        """Keep what the asker thought of it."""
+        task = await self._own(request, task_id)
+        if task is None:
+            return render(request, "missing.html", 404)
+        try:
+            given = _feedback(await read_fields(request))
+        except JieqianError as error:
+            return await self._reading_page(request, task, feedback_error=True, status=error.status)
+        await self._house.store.add_feedback(task_id, caller_of(request), given, time.time())
+        return _see(path_for(request, "reading", task_id=task_id) + "?thanks=1#feedback")
+
+    async def erase(self, request: Request, task_id: str) -> Response:
+        """Erase it for good."""
+        if await self._own(request, task_id) is None:
+            return render(request, "missing.html", 404)
+        await self._house.store.erase(task_id, caller_of(request))
+        return _see(path_for(request, "history") + "?erased=1")
+
+    async def history(self, request: Request) -> Response:
+        """The caller's own readings, newest first; `?before=` goes on from there."""
+        given = request.query_params.get("before", "")
+        before = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+        found = await self._house.store.history(caller_of(request), HISTORY_PAGE + 1, before)
+        shown = found[:HISTORY_PAGE]
+        return render(
+            request,
+            "history.html",
+            views=[view_of(task, self._house.lots) for task in shown],
+            older=shown[-1].seq if len(found) > HISTORY_PAGE else None,
+            first_page=before is None,
+            erased=request.query_params.get("erased") == "1",
+        )
+
+    async def _accept(self, asked: AskForm, caller: str) -> Accepted:
+        key = f"page-{asked.submission}"
+        try:
+            return await self._house.accept(asked.request(), caller, key)
+        except IdempotencyMismatch:  # sent, gone back to, changed, and sent again: a new question
+            return await self._house.accept(asked.request(), caller, f"page-{new_submission()}")
+
+    async def _own(self, request: Request, task_id: str) -> Task | None:
+        try:
+            return await self._house.store.get(task_id, caller_of(request))
+        except UnknownTask:
+            return None
+
+    async def _form_page(self, request: Request, asked: AskForm, error: JieqianError | None = None) -> Response:
+        collections = self._house.lots.collections()
+        values: dict[str, Any] = {
+            "asked": asked,
+            "collections": collections,
+            "chosen": self._chosen_collection(asked.collection),
+            "modes": await self._modes(),
+            "note": self._house.engines.note,
+            "error": error,
+        }
+        if error is None:
+            return render(request, "ask.html", **values)
+        texts = Texts(page_language(request))
+        wait = error.extra.get("retry_after")
+        values["error_text"] = _error_text(error, texts)
+        values["error_field"] = _FIELDS.get(error.code)
+        values["wait"] = texts("form.wait", seconds=wait) if wait is not None else ""
+        response = render(request, "ask.html", error.status, **values)
+        if wait is not None:
+            response.headers["Retry-After"] = str(wait)
+        return response
+
+    def _chosen_collection(self, named: str) -> str:
+        """The id to be selected: the one named by any of its aliases, else the first."""
+        try:
+            return self._house.lots.collection(named).id
+        except UnknownCollection:
+            return next((collection.id for collection in self._house.lots.collections()), "")
+
+    async def _modes(self) -> list[dict[str, Any]]:
+        return [
+            {**self._house.engines.describe(mode), "median_ms": await self._house.store.median_total_ms(mode.value)}
+            for mode in (Mode.QUALITY, Mode.FAST)
+        ]
+
+    async def _reading_page(
+        self,
+        request: Request,
+        task: Task,
+        *,
+        status: int = 200,
+        feedback_error: bool = False,
+    ) -> Response:
+        ahead = None
+        if task.status is Status.QUEUED:
+            ahead = (await self._house.store.ahead_of([task.id])).get(task.id)
+        return render(
+            request,
+            "reading.html",
+            status,
+            view=view_of(task, self._house.lots),
+            task=task,
+            ahead=ahead,
+            engine=self._house.engines.describe(task.mode),
+            asked_at=iso_time(task.created_at),
+            elapsed_seconds=max(0, round(time.time() - task.created_at)),
+            submissions=(new_submission(), new_submission()),
+            thanks=request.query_params.get("thanks") == "1",
+            feedback_error=feedback_error,
+        )
+
+
+#: Which field of the form an error is about; others are about the whole.
+_FIELDS = {
+    "unknown_collection": "collection",
+    "unknown_lot": "lot",
+    "invalid_lot": "lot",
+    "draw_mismatch": "lot",
+    "unknown_draw": "lot",
+    "invalid_question": "question",
+    "question_too_long": "question",
+    "body_too_large": "question",
+    "unsupported_language": "language",
+    "unknown_mode": "mode",
+}
+
+
+def _without_what_is_gone(asked: AskForm, error: JieqianError) -> AskForm:
+    """The form to be sent again: without a parent or a draw that cannot be had."""
+    if error.code == "unknown_parent":
+        return replace(asked, parent_id="")
+    return replace(asked, draw_id="") if error.code in ("unknown_draw", "draw_mismatch") else asked
+
+
+def _see(path: str) -> Response:
+    return RedirectResponse(path, 303)
+
+
+def _error_text(error: JieqianError, texts: Texts) -> str:
+    """The error in the page's language; one without a translation in its own words."""
+    if error.code == "unknown_lot" and "last" in error.extra:
+        return texts("error.lot_range", first=error.extra["first"], last=error.extra["last"])
+    key = f"error.{error.code}"
+    return texts(key) if texts.has(key) else error.detail
+
+
+def _feedback(fields: dict[str, str]) -> Feedback:
+    score, comment = fields.get("score"), fields.get("comment", "").strip()
+    if score not in ("1", "-1") or len(comment) > LONGEST_COMMENT:
+        raise InvalidRequest
+    return Feedback(int(score), comment or None)

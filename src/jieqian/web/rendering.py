@@ -1,0 +1,67 @@
+"""Templates to HTML, with the words, addresses and headers every page has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from jieqian.languages import Language
+from jieqian.web.assets import assets
+from jieqian.web.texts import LANGUAGE_COOKIE, LANGUAGE_NAMES, Texts, chosen_language, page_language
+
+_COOKIE_SECONDS = 365 * 24 * 3600
+_templates = Environment(
+    loader=PackageLoader("jieqian.web", "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def path_for(request: Request, name: str, **parameters: Any) -> str:
+    """The path of a named route, under the application's base path."""
+    return request.url_for(name, **parameters).path
+
+
+def seconds_text(milliseconds: float) -> str:
+    """`0.3`, `12.0`: seconds with one decimal."""
+    return f"{milliseconds / 1000:.1f}"
+
+
+def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """The page. Never stored by a cache: it may show a reading, which can be erased."""
+    language = page_language(request)
+    texts = Texts(language)
+    api_base = request.scope.get("root_path", "").rstrip("/") + "/api/v1"
+    html = _templates.get_template(template).render(
+        t=texts,
+        lang=language.value,
+        language_names=LANGUAGE_NAMES,
+        here="" if request.method in ("GET", "HEAD") else path_for(request, "home"),
+        path_for=lambda name, **parameters: path_for(request, name, **parameters),
+        asset=lambda file: path_for(request, "static", version=assets().version, file=file),
+        seconds_text=seconds_text,
+        api_base=api_base,
+        **values,
+    )
+    headers = {"Cache-Control": "no-store", "Content-Language": language.value, "Vary": "Accept-Language, Cookie"}
+    response = HTMLResponse(html, status, headers)
+    _remember(request, response, chosen_language(request))
+    return response
+
+
+def _remember(request: Request, response: HTMLResponse, language: Language | None) -> None:
+    if language is not None:
+        response.set_cookie(
+            LANGUAGE_COOKIE,
+            language.value,
+            max_age=_COOKIE_SECONDS,
+            path=request.scope.get("root_path", "").rstrip("/") or "/",
+            secure=request.url.scheme == "https",
+            httponly=True,
+            samesite="lax",
+        )

@@ -1,0 +1,94 @@
+// One task's events, followed to the end through drops, restarts and sleep.
+import { address, call } from "./api.js";
+
+const TYPES = [
+  "queued", "stage", "lot", "care", "section_started", "section_delta", "section_reset", "section_finished",
+  "completed", "failed", "stopped",
+];
+const FINAL = new Set(["completed", "failed", "stopped"]);
+const SHORTEST_WAIT = 2000;
+const LONGEST_WAIT = 30000;
+
+/**
+ * Follow the task. `told` is called with each event's type and data, once each; `lost` and `back` as the connection
+ * goes and comes; `ended` with the task where it ended unseen; `gone` where it was erased. One of the last two, or a
+ * final event, is the end.
+ */
+export function follow(taskId, { told, lost, back, ended, gone }) {
+  const path = `/tasks/${encodeURIComponent(taskId)}`;
+  let source = null;
+  let last = 0;
+  let over = false;
+  let looking = false;
+  let wait = SHORTEST_WAIT;
+  let timer = 0;
+
+  function open() {
+    source = new EventSource(address(`${path}/events`) + (last ? `?after=${last}` : ""));
+    source.onopen = () => {
+      wait = SHORTEST_WAIT;
+      back();
+    };
+    source.onerror = () => {
+      if (over) return;
+      lost();
+      // CONNECTING: the browser tries again by itself, with Last-Event-ID. CLOSED: it gave up, so ask why.
+      if (source.readyState === EventSource.CLOSED) look();
+    };
+    for (const type of TYPES) source.addEventListener(type, take);
+  }
+
+  function take(event) {
+    if (over) return;
+    const id = Number(event.lastEventId);
+    // An update of the queue place carries no id; the browser then repeats the last one.
+    if (event.type !== "queued" && id <= last) return;
+    last = Math.max(last, id);
+    if (FINAL.has(event.type)) finish();
+    told(event.type, JSON.parse(event.data));
+  }
+
+  function finish() {
+    over = true;
+    clearTimeout(timer);
+    source.close();
+    document.removeEventListener("visibilitychange", wake);
+    window.removeEventListener("online", wake);
+    window.removeEventListener("pageshow", wake);
+  }
+
+  async function look() {
+    if (over || looking) return;
+    clearTimeout(timer);
+    looking = true;
+    try {
+      const task = await call("GET", path);
+      if (["completed", "failed", "stopped"].includes(task.status)) {
+        finish();
+        ended(task);
+        return;
+      }
+      open();
+    } catch (error) {
+      if (error.status === 404) {
+        finish();
+        gone();
+        return;
+      }
+      timer = setTimeout(look, wait);
+      wait = Math.min(wait * 2, LONGEST_WAIT);
+    } finally {
+      looking = false;
+    }
+  }
+
+  // A phone that slept, or a page brought back from the browser's cache, may hold a closed stream.
+  function wake() {
+    if (document.visibilityState === "visible" && source.readyState === EventSource.CLOSED) look();
+  }
+
+  document.addEventListener("visibilitychange", wake);
+  window.addEventListener("online", wake);
+  window.addEventListener("pageshow", wake);
+  open();
+}

@@ -1,0 +1,92 @@
+"""What the pages say, in four languages, and which of them a visitor reads."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+
+from starlette.requests import Request
+
+from jieqian.errors import UnsupportedLanguage
+from jieqian.languages import Language, named_language
+
+#: The cookie that keeps the visitor's choice of language.
+LANGUAGE_COOKIE = "jieqian_language"
+#: Keys under this go to the page's scripts too.
+LIVE = "live."
+#: Each language in its own words.
+LANGUAGE_NAMES: Mapping[Language, str] = {
+    Language.ZH_HANT: "繁體中文",
+    Language.ZH_HANS: "简体中文",
+    Language.EN: "English",
+    Language.JA: "日本語",
+}
+_MOST_PREFERENCES = 20
+
+
+@lru_cache(maxsize=1)
+def catalogue() -> dict[str, dict[str, str]]:
+    """Every text: by key (`form.title`), then by language tag."""
+    tables = tomllib.loads(files(__package__).joinpath("texts.toml").read_text(encoding="utf-8"))
+    return {f"{group}.{name}": words for group, table in tables.items() for name, words in table.items()}
+
+
+class Texts:
+    """The texts in one language: `texts("form.choice", name="…", size=100)`. Raises `KeyError` for an unknown key."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The text with `{name}` filled in."""
+        text = catalogue()[key][self.language]
+        return text.format_map(values) if values else text
+
+    def has(self, key: str) -> bool:
+        """Whether there is such a text."""
+        return key in catalogue()
+
+    def for_scripts(self) -> str:
+        """The texts under `live`, as a JSON object."""
+        live = {
+            key.removeprefix(LIVE): words[self.language] for key, words in catalogue().items() if key.startswith(LIVE)
+        }
+        return json.dumps(live, ensure_ascii=False)
+
+
+def page_language(request: Request) -> Language:
+    """What the visitor reads: `?lang=`, else their earlier choice, else their browser's, else Traditional Chinese."""
+    asked = (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE))
+    for tag in (*asked, *_preferences(request.headers.get("accept-language", ""))):
+        language = _known(tag)
+        if language is not None:
+            return language
+    return Language.ZH_HANT
+
+
+def chosen_language(request: Request) -> Language | None:
+    """The language this very request chooses by `?lang=`, to be remembered."""
+    return _known(request.query_params.get("lang"))
+
+
+def _known(tag: str | None) -> Language | None:
+    try:
+        return named_language(tag)
+    except UnsupportedLanguage:
+        return None
+
+
+def _preferences(header: str) -> list[str]:
+    """The tags of an Accept-Language header (RFC 9110, 12.5.4), most wanted first."""
+    weighed: list[tuple[float, str]] = []
+    for entry in header.split(",")[:_MOST_PREFERENCES]:
+        tag, _, parameter = entry.partition(";")
+        weight = parameter.strip().removeprefix("q=") if parameter else "1"
+        try:
+            weighed.append((float(weight), tag.strip()))
+        except ValueError:
+            continue
+    return [tag for weight, tag in sorted(weighed, key=lambda pair: -pair[0]) if weight > 0]

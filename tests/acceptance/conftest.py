@@ -1,0 +1,33 @@
+"""Starts programs and model servers; ends just those."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from program import ModelServer, Program
+
+from jieqian.testing.wire_process import wire_server
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Start the program with settings; all are ended after the test."""
+    programs: list[Program] = []
+
+    def start_one(folder: str = "data", **settings: str) -> Program:
+        program = Program(tmp_path / folder, **settings)
+        programs.append(program)
+        return program.start()
+
+    yield start_one
+    for program in programs:
+        program.kill()
+
+
+@pytest.fixture(scope="module")
+def ollama() -> Iterator[ModelServer]:
+    """A server that speaks Ollama's API, in a process of its own."""
+    with wire_server("ollama") as wire:
+        yield ModelServer(wire)

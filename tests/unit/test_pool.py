@@ -1,0 +1,419 @@
+"""The workers of a process: slots, doorbell and sweep, heartbeat, stop, and what becomes of a task that fails."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import pytest
+import pytest_asyncio
+
+from jieqian.errors import LeaseLost, ModelNotFound, StoreError
+from jieqian.events.event import Completed
+from jieqian.tasks.store import TaskStore
+from jieqian.tasks.task import MAX_DELIVERIES, Status, Task
+from jieqian.testing.memory_store import MemoryTaskStore
+from jieqian.testing.sample_tasks import sample_first_events, sample_request, sample_section
+from jieqian.worker.doorbell import InProcessDoorbell
+from jieqian.worker.pool import WorkerCounts, WorkerPool
+
+LONG = 3600.0
+
+
+@dataclass
+class Run:
+    """One delivery under way, waiting to be told how it ends."""
+
+    task: Task
+    token: str
+    told: asyncio.Future[None]
+    ended: asyncio.Event
+    cancelled: bool = False
+
+    def finish(self) -> None:
+        self.told.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        self.told.set_exception(error)
+
+
+class ScriptedRuns:
+    """A `RunTask` whose runs wait to be told; a run that finishes completes its task."""
+
+    def __init__(self, store: TaskStore) -> None:
+        self._store = store
+        self._started: asyncio.Queue[Run] = asyncio.Queue()
+
+    async def __call__(self, task: Task, token: str) -> None:
+        run = Run(task, token, asyncio.get_running_loop().create_future(), asyncio.Event())
+        self._started.put_nowait(run)
+        try:
+            await run.told
+            await self._store.end(task.id, token, Status.COMPLETED, {}, [Completed({})])
+        except asyncio.CancelledError:
+            run.cancelled = True
+            raise
+        finally:
+            run.ended.set()
+
+    async def next(self) -> Run:
+        async with asyncio.timeout(10):
+            return await self._started.get()
+
+    @property
+    def waiting(self) -> int:
+        """Runs that began and were not looked at."""
+        return self._started.qsize()
+
+
+class Ward:
+    """A pool with everything around it."""
+
+    def __init__(self, make_store: Callable[..., MemoryTaskStore] = MemoryTaskStore, **options) -> None:
+        self.store = make_store(lambda task_id, events: self.pool.task_changed(task_id, events))
+        self.doorbell = InProcessDoorbell()
+        self.runs = ScriptedRuns(self.store)
+        settings = {"slots": 2, "lease_seconds": LONG, "sweep_seconds": LONG} | options
+        self.pool = WorkerPool(self.store, self.doorbell, self.runs, **settings)
+
+    async def bring(self, *, ring: bool = True) -> str:
+        accepted = await self.store.accept(sample_request(), sample_first_events, 100)
+        if ring:
+            self.doorbell.ring()
+        return accepted.task.id
+
+    async def status(self, task_id: str) -> Status:
+        return (await self.store.get(task_id)).status
+
+    async def until(self, holds: Callable[[WorkerCounts], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not holds(self.pool.counts):  # noqa: ASYNC110  counts have no event of their own
+                await asyncio.sleep(0.001)
+
+
+async def quiet() -> None:
+    """Let everything that can go on go on: the memory store waits for nothing but turns of the loop."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+@pytest_asyncio.fixture
+async def open_ward() -> AsyncIterator[Callable[..., Ward]]:
+    """Opens a ward whose pool runs; stops it at the end."""
+    wards: list[Ward] = []
+
+    def open_one(*args, **options) -> Ward:
+        wards.append(Ward(*args, **options))
+        wards[-1].pool.start()
+        return wards[-1]
+
+    yield open_one
+    for ward in wards:
+        await ward.pool.stop()
+
+
+async def test_a_ring_starts_a_task_at_once(open_ward):
+    ward = open_ward()
+    await quiet()
+    task_id = await ward.bring()
+    run = await ward.runs.next()  # the sweep comes in an hour
+    assert (run.task.id, run.task.deliveries, run.task.status) == (task_id, 1, Status.RUNNING)
+    run.finish()
+    await ward.until(lambda counts: counts.active == 0)
+    assert await ward.status(task_id) is Status.COMPLETED
+
+
+async def test_what_waits_at_the_start_is_found_without_a_ring(open_ward):
+    ward = Ward()
+    task_id = await ward.bring(ring=False)
+    ward.pool.start()
+    assert (await ward.runs.next()).task.id == task_id
+    await ward.pool.stop()
+
+
+async def test_the_sweep_finds_what_nobody_rang_for(open_ward):
+    ward = open_ward(sweep_seconds=0.01)
+    await quiet()
+    task_id = await ward.bring(ring=False)
+    assert (await ward.runs.next()).task.id == task_id
+
+
+async def test_the_sweep_finds_what_a_crash_left(open_ward):
+    ward = open_ward(sweep_seconds=0.01)
+    task_id = (await ward.store.accept(sample_request(), sample_first_events, 10)).task.id
+    ward_of_the_dead = await ward.store.claim("a worker that died", time.time() - 60, 30)
+    run = await ward.runs.next()
+    assert run.task.id == task_id
+    assert run.task.deliveries == (2 if ward_of_the_dead else 1)
+
+
+async def test_one_ring_brings_all_that_waits(open_ward):
+    ward = open_ward(slots=3)
+    await quiet()
+    tasks = [await ward.bring(ring=False) for _ in range(3)]
+    ward.doorbell.ring()
+    assert [(await ward.runs.next()).task.id for _ in tasks] == tasks
+
+
+async def test_no_more_run_at_once_than_there_are_slots(open_ward):
+    ward = open_ward(slots=2)
+    assert ward.pool.counts == WorkerCounts(active=0, idle=2, error=0)
+    tasks = [await ward.bring() for _ in range(5)]
+    first, second = await ward.runs.next(), await ward.runs.next()
+    await quiet()
+    assert ward.runs.waiting == 0
+    assert ward.pool.counts == WorkerCounts(active=2, idle=0, error=0)
+    first.finish()
+    third = await ward.runs.next()  # nobody rang
+    await quiet()
+    assert ward.runs.waiting == 0
+    assert [run.task.id for run in (first, second, third)] == tasks[:3]
+    assert len({first.token, second.token, third.token}) == 3
+
+
+async def test_the_heartbeat_renews_the_lease(open_ward):
+    ward = open_ward(lease_seconds=0.3, sweep_seconds=0.02)
+    await ward.bring()
+    run = await ward.runs.next()
+    first_end = run.task.lease_expires_at
+    async with asyncio.timeout(10):
+        while (await ward.store.get(run.task.id)).lease_expires_at == first_end:
+            await asyncio.sleep(0.01)
+    renewed = await ward.store.get(run.task.id)
+    assert renewed.lease_expires_at > first_end
+    assert (renewed.lease_token, renewed.deliveries) == (run.token, 1)
+    run.finish()
+    await run.ended.wait()
+
+
+async def test_a_lost_lease_ends_the_work_and_leaves_the_task_to_its_holder(open_ward):
+    ward = open_ward(lease_seconds=0.15, sweep_seconds=LONG)
+    task_id = await ward.bring()
+    run = await ward.runs.next()
+    taken = await ward.store.claim("another process", time.time() + 1000, LONG)
+    assert taken is not None
+    async with asyncio.timeout(10):
+        await run.ended.wait()
+    assert run.cancelled
+    await ward.until(lambda counts: counts.active == 0)
+    held = await ward.store.get(task_id)
+    assert (held.status, held.lease_token) == (Status.RUNNING, "another process")
+    assert ward.pool.alive
+
+
+async def test_work_that_meets_a_lost_lease_just_ends(open_ward):
+    ward = open_ward()
+    await ward.bring()
+    (await ward.runs.next()).fail(LeaseLost())
+    await ward.until(lambda counts: counts == WorkerCounts(active=0, idle=2, error=0))
+
+
+@pytest.mark.parametrize("way", ["stop", "erase"])
+async def test_stopping_or_erasing_ends_that_work_only(open_ward, way: str):
+    ward = open_ward()
+    tasks = [await ward.bring() for _ in range(3)]
+    first, second = await ward.runs.next(), await ward.runs.next()
+    if way == "stop":
+        await ward.store.stop(tasks[0], "asker", time.time())
+    else:
+        await ward.store.erase(tasks[0], "asker")
+    third = await ward.runs.next()  # into the freed slot
+    assert first.cancelled
+    assert not second.cancelled
+    assert [second.task.id, third.task.id] == tasks[1:]
+    second.finish()
+    await second.ended.wait()
+    assert await ward.status(tasks[1]) is Status.COMPLETED
+    if way == "stop":
+        assert await ward.status(tasks[0]) is Status.STOPPED
+
+
+async def test_a_tasks_own_events_do_not_end_its_work(open_ward):
+    ward = open_ward()
+    task_id = await ward.bring()
+    run = await ward.runs.next()
+    await ward.store.append(task_id, run.token, [])
+    await ward.store.end_attempt(task_id, run.token, 1, [])
+    await quiet()
+    assert not run.cancelled
+    run.finish()
+    await run.ended.wait()
+    assert await ward.status(task_id) is Status.COMPLETED
+
+
+async def test_work_stopped_before_its_first_step_gives_its_slot_back(open_ward):
+    ward = open_ward(slots=1)
+
+    class StopAtOnce(logging.Handler):
+        """The claim is logged between the work's making and its first step."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            if getattr(record, "action", "") == "task_claimed":
+                logger.removeHandler(self)
+                ward.pool.task_changed(record.task_id, [])
+
+    logger = logging.getLogger("jieqian.worker.pool")
+    level, handler = logger.level, StopAtOnce()
+    logger.setLevel(logging.INFO)
+    logger.addHandler(handler)
+    try:
+        await ward.bring()
+        await ward.until(lambda counts: counts.active == 1)
+        await ward.until(lambda counts: counts.active == 0)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    second = await ward.bring()
+    assert (await ward.runs.next()).task.id == second
+
+
+async def test_stop_gives_the_work_back_uncounted_with_its_sections(open_ward):
+    ward = open_ward()
+    tasks = [await ward.bring() for _ in range(2)]
+    run = await ward.runs.next()
+    await ward.store.finish_section(run.task.id, run.token, sample_section(), {}, [])
+    assert ward.pool.alive
+    await ward.pool.stop()
+    assert not ward.pool.alive
+    assert run.cancelled
+    for task_id in tasks:
+        task = await ward.store.get(task_id)
+        assert (task.status, task.deliveries) == (Status.QUEUED, 0)
+    assert (await ward.store.get(tasks[0])).sections == (sample_section(),)
+    assert ward.pool.counts == WorkerCounts(active=0, idle=2, error=0)
+
+
+class HeldClaims(MemoryTaskStore):
+    """Its claims take the task at once, and answer when told."""
+
+    def __init__(self, announce) -> None:
+        super().__init__(announce)
+        self.taken, self.answer = asyncio.Event(), asyncio.Event()
+
+    async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:
+        task = await super().claim(token, now, lease_seconds)
+        self.taken.set()
+        await self.answer.wait()
+        return task
+
+
+async def test_a_claim_under_way_when_the_pool_stops_is_given_back(open_ward):
+    ward = Ward(HeldClaims)
+    task_id = await ward.bring()
+    ward.pool.start()
+    await ward.store.taken.wait()
+    stopping = asyncio.create_task(ward.pool.stop())
+    await quiet()
+    ward.store.answer.set()
+    await stopping
+    task = await ward.store.get(task_id)
+    assert (task.status, task.deliveries) == (Status.QUEUED, 0)
+    assert ward.runs.waiting == 0
+
+
+async def test_stop_before_start_is_harmless():
+    ward = Ward()
+    assert not ward.pool.alive
+    await ward.pool.stop()
+
+
+async def test_an_unexpected_error_delivers_again_and_counts(open_ward, caplog: pytest.LogCaptureFixture):
+    ward = open_ward(slots=1)
+    task_id = await ward.bring()
+    (await ward.runs.next()).fail(ZeroDivisionError())
+    again = await ward.runs.next()  # rung by the pool itself
+    assert (again.task.id, again.task.deliveries) == (task_id, 2)
+    assert "ZeroDivisionError" in caplog.text
+    again.finish()
+    await ward.until(lambda counts: counts == WorkerCounts(active=0, idle=1, error=0))
+    assert await ward.status(task_id) is Status.COMPLETED
+
+
+async def test_a_worker_whose_last_task_went_wrong_counts_as_error(open_ward):
+    ward = open_ward(slots=2)
+    task_id = await ward.bring()
+    for _ in range(MAX_DELIVERIES + 1):
+        (await ward.runs.next()).fail(ZeroDivisionError())
+    await ward.until(lambda counts: counts.active == 0)
+    assert ward.pool.counts.error >= 1
+    assert ward.pool.counts.idle + ward.pool.counts.error == 2
+    assert await ward.status(task_id) is Status.FAILED
+    await ward.bring()
+    (await ward.runs.next()).finish()
+    await ward.until(lambda counts: counts == WorkerCounts(active=0, idle=2, error=0))
+
+
+@pytest.mark.parametrize(("error", "code"), [(ZeroDivisionError(), "internal_error"), (ModelNotFound(), "model_not_found")])
+async def test_a_task_that_always_fails_ends_as_failed(open_ward, error: Exception, code: str):
+    ward = open_ward(slots=1)
+    task_id = await ward.bring()
+    for delivery in range(1, MAX_DELIVERIES + 2):
+        run = await ward.runs.next()
+        assert run.task.deliveries == delivery
+        run.fail(error)
+    await ward.until(lambda counts: counts.active == 0)
+    task = await ward.store.get(task_id)
+    assert (task.status, task.deliveries) == (Status.FAILED, MAX_DELIVERIES + 1)
+    assert task.error["code"] == code
+    last = (await ward.store.events(task_id, 0, 100))[-1]
+    assert (last.type, last.final) == ("failed", True)
+    assert code in last.data
+    assert ward.runs.waiting == 0
+
+
+class Faulty(MemoryTaskStore):
+    """Refuses what it is told to, once."""
+
+    def __init__(self, announce) -> None:
+        super().__init__(announce)
+        self.refuse: set[str] = set()
+
+    def _perhaps(self, name: str) -> None:
+        if name in self.refuse:
+            self.refuse.discard(name)
+            raise StoreError("disk full")
+
+    async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:
+        self._perhaps("claim")
+        return await super().claim(token, now, lease_seconds)
+
+    async def heartbeat(self, task_id: str, token: str, expires_at: float) -> None:
+        self._perhaps("heartbeat")
+        await super().heartbeat(task_id, token, expires_at)
+
+    async def release(self, task_id: str, token: str, *, counts: bool) -> None:
+        self._perhaps("release")
+        await super().release(task_id, token, counts=counts)
+
+
+async def test_a_store_that_fails_for_a_while_does_not_end_the_pool(open_ward, caplog: pytest.LogCaptureFixture):
+    ward = open_ward(Faulty, slots=1, lease_seconds=0.3, sweep_seconds=0.02)
+    ward.store.refuse = {"claim", "heartbeat", "release"}
+    task_id = await ward.bring()
+    run = await ward.runs.next()
+    async with asyncio.timeout(10):
+        while "heartbeat" in ward.store.refuse:
+            await asyncio.sleep(0.01)
+    assert not run.cancelled  # one missed heartbeat is not a lost lease
+    run.fail(ZeroDivisionError())
+    again = await ward.runs.next()  # not given back: found once its lease ran out
+    assert (again.task.id, again.task.deliveries) == (task_id, 2)
+    again.finish()
+    await again.ended.wait()
+    assert ward.pool.alive
+    for told in ("cannot claim", "no heartbeat", "cannot give back"):
+        assert told in caplog.text
+
+
+async def test_two_pools_share_the_work(open_ward):
+    ward = open_ward(slots=1)
+    other = WorkerPool(ward.store, ward.doorbell, ward.runs, slots=1, lease_seconds=LONG, sweep_seconds=0.02)
+    other.start()
+    tasks = {await ward.bring() for _ in range(2)}
+    runs = [await ward.runs.next() for _ in range(2)]
+    assert {run.task.id for run in runs} == tasks
+    for run in runs:
+        run.finish()
+        await run.ended.wait()
+    await other.stop()

