@@ -15,11 +15,12 @@ from filelock import FileLock, Timeout
 from jieqian.errors import UsageError
 from jieqian.events.event import StoredEvent
 from jieqian.events.live import LiveEvents
+from jieqian.languages import Language
 from jieqian.llm.client import ModelInfo
 from jieqian.llm.selection import Choice, choose_client
 from jieqian.lots.library import LotLibrary
 from jieqian.metrics.prometheus import Metrics
-from jieqian.reading.accept import FrontDesk, ReadingRequest, accept_request
+from jieqian.reading.accept import FrontDesk, ReadingRequest, accept_request, care_for
 from jieqian.reading.engines import Engines
 from jieqian.reading.run import Desk, run_reading
 from jieqian.sections.retelling import Retelling
@@ -78,6 +79,7 @@ class House:
 
     async def start(self, *, with_worker: bool = True) -> None:
         """Look for models and begin to work."""
+        await asyncio.to_thread(care_for, "warm", Language.EN)  # its patterns are compiled at first use
         await self.engines.start()
         released = await self.store.release_leases()  # we own the data: whoever held them is gone
         if released:

@@ -302,7 +302,7 @@ async def test_a_section_is_finished_once(store: TaskStore, ear: Ear):
     await claim(store)
     await store.finish_section(task.id, "token", sample_section(), {}, [delta()])
     before = await store.get(task.id)
-    with pytest.raises(Exception, match="(?i)unique|already"):
+    with pytest.raises(Exception, match=r"(?i)unique|already"):
         await store.finish_section(task.id, "token", sample_section(text="另一段"), {"a": 1}, [delta()])
     assert await store.get(task.id) == before
     assert len(await store.events(task.id, 0, 10)) == 3
@@ -353,7 +353,7 @@ async def test_an_ended_task_keeps_what_it_ended_with(store: TaskStore, status: 
 async def test_a_task_ends_in_an_end(store: TaskStore, status: Status):
     task = await accept(store)
     await claim(store)
-    with pytest.raises(Exception, match="(?i)constraint|no end"):
+    with pytest.raises(Exception, match=r"(?i)constraint|no end"):
         await store.end(task.id, "token", status, {}, [])
     assert (await store.get(task.id)).status is Status.RUNNING
 

@@ -28,7 +28,7 @@ async def _blocks_while(work) -> list[Block]:
 
 async def test_a_sleep_in_a_coroutine_is_caught_once_with_its_place():
     async def dawdling_reader():
-        time.sleep(0.2)
+        time.sleep(0.2)  # noqa: ASYNC251
 
     (block,) = await _blocks_while(dawdling_reader)
     assert block.ms >= LIMIT_MS
@@ -61,7 +61,7 @@ async def test_a_thread_that_blocks_is_not_the_loop():
 async def test_each_block_is_told_of():
     async def dawdle_twice():
         for _ in range(2):
-            time.sleep(0.15)
+            time.sleep(0.15)  # noqa: ASYNC251
             await asyncio.sleep(LIMIT_MS / 1000)
 
     assert len(await _blocks_while(dawdle_twice)) == 2
@@ -79,7 +79,7 @@ def test_a_uvloop_too():
     uvloop = pytest.importorskip("uvloop")
 
     async def dawdle():
-        time.sleep(0.2)
+        time.sleep(0.2)  # noqa: ASYNC251
 
     async def wait_long():
         await asyncio.sleep(0.2)

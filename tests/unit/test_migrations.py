@@ -39,7 +39,8 @@ def schema(path: Path) -> dict[str, dict[str, Any]]:
 
 def _by_name(items: list[Any]) -> dict[str, Any]:
     assert all(item["name"] for item in items), f"a constraint has no name: {items}"
-    return {item["name"]: {**item, "dialect_options": str(item.get("dialect_options", ""))} for item in items}
+    # Options hold SQL as objects, which are never equal; the indexes' own SQL is compared instead.
+    return {item["name"]: {key: value for key, value in item.items() if key != "dialect_options"} for item in items}
 
 
 @pytest.fixture
@@ -107,10 +108,8 @@ def test_the_file_is_in_wal_mode_and_checks_are_on(migrated: Path):
     ],
 )
 def test_impossible_states_are_refused(migrated: Path, columns: dict[str, Any], constraint: str):
-    row = {
-        **dict.fromkeys(("id", "caller", "collection", "question", "language", "mode", "strategy"), "x"),
-        **{"status": "queued", "lot": 1, "fresh": 0, "created_at": 0, "timings": "{}", "sources": "[]"},
-    }
+    row = {"status": "queued", "lot": 1, "fresh": 0, "created_at": 0, "timings": "{}", "sources": "[]"}
+    row |= dict.fromkeys(("id", "caller", "collection", "question", "language", "mode", "strategy"), "x")
     names = [*(row | columns)]
     insert = f"insert into tasks ({', '.join(names)}) values ({', '.join(f':{name}' for name in names)})"
     connection = sqlite3.connect(migrated)

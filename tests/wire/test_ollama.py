@@ -381,6 +381,29 @@ async def test_describe_joins_what_server_and_profile_know(client: OllamaClient)
     assert (await client.describe("nomic-embed-text")).chat is False
 
 
+@pytest.mark.parametrize(
+    ("model", "thinking", "follows"),
+    [
+        ("gemma4:12b", False, False),
+        ("gemma4:12b", True, True),
+        ("qwen3:8b", False, True),
+        ("gpt-oss:120b-cloud", "low", False),
+    ],
+)
+async def test_the_stand_in_drops_the_schema_where_ollama_does(
+    client: OllamaClient, model: str, thinking: str | bool, follows: bool
+) -> None:
+    text = text_of(await chunks_of(client, replace(REQUEST, model=model, thinking=thinking, schema=SCHEMA)))
+    assert text.startswith("{") is follows
+
+
+async def test_the_stand_ins_gpt_oss_thinks_whatever_it_is_told(client: OllamaClient, server: WireProcess) -> None:
+    await server.script({"text": "Yes.", "thinking": "Hm.", "times": 2})
+    loud = await chunks_of(client, replace(REQUEST, model="gpt-oss:20b", thinking=False))
+    silent = await chunks_of(client, replace(REQUEST, model="qwen3:8b", thinking=False))
+    assert (thinking_of(loud), thinking_of(silent)) == ("Hm.", "")
+
+
 async def test_a_level_of_thinking_for_a_model_without_is_refused(client: OllamaClient) -> None:
     with pytest.raises(ModelRefused, match="does not support thinking"):
         await chunks_of(client, replace(REQUEST, thinking="low"))

@@ -82,7 +82,7 @@ class ModelHttp:
                 return await self._open_session().request(
                     method, self.url.joinpath(*path.strip("/").split("/")), data=data, allow_redirects=False
                 )
-            except aiohttp.ClientConnectorError as error:
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
                 raise ModelUnreachable(f"No model server answers at {self.shown_url}: {_reason(error)}.") from error
             except (aiohttp.ClientError, OSError) as error:
                 lost = isinstance(error, aiohttp.ServerDisconnectedError | OSError)

@@ -1,0 +1,106 @@
+"""What the tests of pages share: the running program, and what a visitor does."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any, Protocol
+
+from playwright.sync_api import BrowserContext, Page
+
+_START_SECONDS = 60.0
+
+
+class Site:
+    """The program in a process of its own, on one port through every restart."""
+
+    def __init__(self, data_dir: Path, **settings: str) -> None:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("JIEQIAN_", "LLM_"))}
+        self._environment = {
+            **kept,
+            "JIEQIAN_DATA_DIR": str(data_dir),
+            "JIEQIAN_RATE_LIMIT_PER_MINUTE": "0",
+            **{f"JIEQIAN_{name.upper()}": value for name, value in settings.items()},
+        }
+        self._folder = data_dir.parent
+        self._log = data_dir.with_suffix(".log")
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Return when it answers."""
+        command = [sys.executable, "-m", "jieqian", "serve", "--port", str(self.port)]
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=self._environment, cwd=self._folder)
+        until = time.monotonic() + _START_SECONDS
+        while time.monotonic() < until and self._process.poll() is None:
+            try:
+                with urllib.request.urlopen(f"{self.url}/healthz", timeout=1):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        self.end()
+        raise RuntimeError(f"the program did not start:\n{self._log.read_text(encoding='utf-8')[-2000:]}")
+
+    def end(self, *, hard: bool = False) -> None:
+        """End it: in order, or as a power cut would."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGKILL if hard else signal.SIGTERM)
+            self._process.wait(20)
+            self._process = None
+
+
+class OpenPage(Protocol):
+    """Opens a page in a fresh browser profile (or in the given one)."""
+
+    def __call__(self, site: Site, path: str = "/", *, profile: BrowserContext | None = None, **options: Any) -> Page:
+        """Any option of `Browser.new_context`."""
+        ...
+
+
+class Pace(Protocol):
+    """Sets how the stand-in model answers from now on."""
+
+    def __call__(self, *behaviours: dict[str, Any], **default: Any) -> None:
+        """`behaviours` for the next requests, `default` for all others (fields of `Behaviour`)."""
+        ...
+
+
+def ask(page: Page, question: str, *, lot: str = "1", collection: str = "yuelao") -> str:
+    """Fill the form in and send it; gives the reading's id, its page open."""
+    page.select_option("#collection", collection)
+    page.fill("#lot", lot)
+    page.fill("#question", question)
+    page.click("#ask button[type=submit]")
+    page.wait_for_url("**/readings/*")
+    return page.url.rsplit("/", 1)[1]
+
+
+def task_of(page: Page, task_id: str) -> dict[str, Any]:
+    """The task as the API tells it to this page's visitor."""
+    origin = page.url.split("/readings")[0]
+    found: dict[str, Any] = json.loads(page.request.get(f"{origin}/api/v1/tasks/{task_id}").text())
+    return found
+
+
+def shown_sections(page: Page) -> dict[str, str]:
+    """The text of each finished section on the page."""
+    shown: dict[str, str] = page.evaluate(
+        "() => Object.fromEntries([...document.querySelectorAll('.part[data-state=finished]')]"
+        ".map((part) => [part.dataset.section, part.querySelector('.text').textContent]))"
+    )
+    return shown
+
+
+def wait_for_end(page: Page, status: str = "completed") -> None:
+    """Until the page says so."""
+    page.wait_for_selector(f"#task[data-status={status}]", timeout=60_000)

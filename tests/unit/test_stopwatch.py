@@ -1,0 +1,128 @@
+"""The times of a task: disjoint stages that add up to the total. No time is ever compared with a limit."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from jieqian.events.event import Stage
+from jieqian.reading.stopwatch import STAGE_KEYS, Stopwatch
+from jieqian.tasks.task import Status, Task
+from jieqian.testing.sample_tasks import sample_request
+
+A_WHILE = 0.01
+
+
+def a_task(age: float = 0.0, **changes) -> Task:
+    """A task that was asked for `age` seconds ago."""
+    new = sample_request(created_at=time.time() - age)
+    fields = {name: getattr(new, name) for name in new.__slots__ if name not in ("idempotency_key", "body_hash")}
+    return replace(Task(seq=1, status=Status.RUNNING, **fields), **changes)
+
+
+def parts(measured: dict[str, float]) -> float:
+    return sum(measured[key] for key in (*STAGE_KEYS.values(), "other_ms"))
+
+
+def test_there_is_a_time_for_every_stage():
+    assert set(STAGE_KEYS) == set(Stage)
+    measured = Stopwatch(a_task()).measured()
+    assert measured.keys() == {*STAGE_KEYS.values(), "other_ms", "total_time_ms"}
+
+
+def test_the_wait_is_the_queues():
+    watch = Stopwatch(a_task(age=10))
+    assert watch.stage_ms(Stage.QUEUE) >= 10_000
+    assert watch.now_ms() >= watch.stage_ms(Stage.QUEUE)
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_time():
+    measured = Stopwatch(a_task(age=-100)).measured()
+    assert all(ms >= 0 for ms in measured.values())
+
+
+def test_stages_and_the_rest_add_up_to_the_total():
+    watch = Stopwatch(a_task(age=1.2345))
+    for stage in (Stage.POEM, Stage.RETRIEVAL, Stage.GENERATION):
+        with watch.time(stage):
+            time.sleep(A_WHILE)
+        time.sleep(A_WHILE)
+    measured = watch.measured()
+    assert parts(measured) == pytest.approx(measured["total_time_ms"], abs=0.05)
+    for key in ("poem_lookup_ms", "rag_retrieval_ms", "llm_generation_ms"):
+        assert measured[key] >= A_WHILE * 1000 * 0.9
+    assert measured["other_ms"] >= 3 * A_WHILE * 1000 * 0.9
+    assert measured["validation_ms"] == 0
+    assert all(round(ms, 1) == ms for ms in measured.values())
+
+
+def test_a_stage_within_a_stage_is_booked_once():
+    watch = Stopwatch(a_task())
+    start = time.perf_counter()
+    with watch.time(Stage.GENERATION):
+        time.sleep(A_WHILE)
+        for _ in range(2):
+            with watch.time(Stage.VALIDATION):
+                time.sleep(A_WHILE)
+    spent = (time.perf_counter() - start) * 1000
+    generation, validation = watch.stage_ms(Stage.GENERATION), watch.stage_ms(Stage.VALIDATION)
+    assert validation >= 2 * A_WHILE * 1000 * 0.9
+    assert generation >= A_WHILE * 1000 * 0.9
+    assert generation + validation <= spent
+    measured = watch.measured()
+    assert parts(measured) == pytest.approx(measured["total_time_ms"], abs=0.05)
+
+
+def test_an_error_in_a_stage_is_timed_too():
+    watch = Stopwatch(a_task())
+
+    def fall() -> None:
+        with watch.time(Stage.GENERATION):
+            time.sleep(A_WHILE)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fall()
+    assert watch.stage_ms(Stage.GENERATION) >= A_WHILE * 1000 * 0.9
+
+
+def test_attempts_add():
+    watch = Stopwatch(a_task())
+    watch.add(Stage.GENERATION, 100)
+    watch.add(Stage.GENERATION, 50)
+    assert watch.stage_ms(Stage.GENERATION) == 150
+
+
+def test_the_total_is_never_less_than_its_parts():
+    watch = Stopwatch(a_task())
+    watch.add(Stage.GENERATION, 5_000)
+    measured = watch.measured()
+    assert measured["total_time_ms"] >= 5_000
+    assert measured["other_ms"] == 0
+
+
+def test_a_later_delivery_goes_on_from_the_first_and_waited_meanwhile():
+    """Ten seconds since the request; a first delivery accounted for 3 of them and its own queue wait does not count."""
+    before = {
+        "queue_wait_ms": 500.0,
+        "poem_lookup_ms": 1.0,
+        "rag_retrieval_ms": 0.0,
+        "llm_generation_ms": 2_900.0,
+        "validation_ms": 50.0,
+        "other_ms": 49.0,
+        "total_time_ms": 3_500.0,
+        "prompt_tokens": 7,
+    }
+    watch = Stopwatch(a_task(age=10, deliveries=2, timings=before))
+    assert watch.stage_ms(Stage.GENERATION) == 2_900
+    assert watch.stage_ms(Stage.QUEUE) >= 7_000  # not the ten of a first delivery, and not its own half a second
+    assert watch.stage_ms(Stage.QUEUE) + 3_000 <= watch.now_ms() + 0.1
+    measured = watch.measured()
+    assert measured["total_time_ms"] >= 10_000
+    assert parts(measured) == pytest.approx(measured["total_time_ms"], abs=0.05)
+    assert measured["other_ms"] >= 49
+
+
+def test_times_that_are_none_count_as_nothing():
+    watch = Stopwatch(a_task(timings={"llm_generation_ms": None, "other_ms": None}))
+    assert watch.stage_ms(Stage.GENERATION) == 0
