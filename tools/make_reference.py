@@ -39,8 +39,8 @@ def cli_page() -> str:
         usage = " ".join([" ".join(path), *command.collect_usage_pieces(context)])
         parts += [f"## `{' '.join(path)}`", "", f"    {usage}", "", inspect.cleandoc(command.help or ""), ""]
         for parameter in command.params:
-            record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
-            if record and record[0] != "--help":
+            record = parameter.get_help_record(context)
+            if record and record[0].startswith("-") and record[0] != "--help":
                 parts.append(f"- `{record[0]}`: {record[1]}")
         parts.append("")
     return "\n".join(parts).rstrip() + "\n"
@@ -83,8 +83,9 @@ def api_page() -> str:
     for router in (tasks.router, draws.router, lots.router):
         app.include_router(router, prefix="/api/v1")
     app.include_router(health.router)
-    rows = ["# HTTP API", "", "JSON, UTF-8; described whole at `/openapi.json`. Errors: [errors.md](errors.md), events:"]
-    rows += ["[events.md](events.md). A caller is a browser session (cookie) or an API key (`Authorization: Bearer`).", ""]
+    rows = ["# HTTP API", "", "JSON, UTF-8; described whole at `/openapi.json`. Errors: [errors.md](errors.md),"]
+    rows += ["events: [events.md](events.md). A caller is a browser's session (cookie) or an API key"]
+    rows += ["(`Authorization: Bearer`).", ""]
     rows += ["| call | what it does |", "|---|---|"]
     for path, calls in app.openapi()["paths"].items():
         for method, call in calls.items():

@@ -58,9 +58,6 @@ class Settings(BaseSettings):
     max_queue: int = Field(512, ge=1, description="Waiting tasks beyond which requests are answered 429")
     task_deadline_seconds: float = Field(600.0, gt=0, description="A task's one deadline, from its first claim")
     rate_limit_per_minute: int = Field(120, ge=0, description="New tasks a caller may start in a minute; 0: no limit")
-    admin_token: str | None = Field(
-        None, description="Token of the operator's part of the API; unset: closed", repr=False
-    )
     secret_key: str | None = Field(
         None, description="Signs sessions; unset: made once and kept in DATA_DIR", repr=False
     )

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
-from visiting import OpenPage, Pace, Site
 
+from browser.visiting import OpenPage, Pace, Site
 from jieqian.testing.wire_process import wire_server
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -6,8 +6,8 @@ import json
 
 import pytest
 from playwright.sync_api import expect
-from visiting import OpenPage, Site, ask, task_of, wait_for_end
 
+from browser.visiting import OpenPage, Site, ask, task_of, wait_for_end
 from jieqian.lots.draw import verify
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
-from visiting import OpenPage, Site, ask, wait_for_end
+
+from browser.visiting import OpenPage, Site, ask, wait_for_end
 
 # WCAG 2.2: relative luminance and contrast of each visible run of text against the nearest painted ground.
 _CONTRASTS = """() => {

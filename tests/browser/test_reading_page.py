@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from visiting import OpenPage, Pace, Site, ask, shown_sections, task_of, wait_for_end
 
+from browser.visiting import OpenPage, Pace, Site, ask, shown_sections, task_of, wait_for_end
 from jieqian.sections.section import SECTIONS
 
 # Slow enough to be looked at half-way (about eight seconds a reading), quick enough for a test.
-SLOW = {"tokens": 400, "tokens_per_second": 50.0, "first_token_ms": 100.0}
+SLOW = {"tokens": 400, "tokens_per_second": 70.0, "first_token_ms": 100.0}
 
 
 def assert_whole(page: Page, source: str) -> None:
@@ -206,8 +207,8 @@ def test_danger_to_life_is_answered_with_help_and_no_fortune(site: Site, open_pa
     ask(page, "I want to kill myself")
     expect(page.locator(".care li").first).to_be_visible()
     expect(page.locator(".care .contact").first).not_to_be_empty()
-    expect(page.locator(".part")).to_have_count(0)
-    expect(page.locator(".verse")).to_be_visible()
+    expect(page.locator(".part, .fortune, .commentary")).to_have_count(0)
+    expect(page.locator(".care + p + .columns .verse")).to_be_visible()
 
 
 @pytest.mark.parametrize("attack", ["<img src=x onerror=alert(1)>", "'\"></textarea><script>alert(1)</script>"])
@@ -230,9 +231,15 @@ def test_markup_in_a_question_stays_text(site: Site, open_page: OpenPage, attack
 
 def test_markup_from_a_model_stays_text(model_site: Site, open_page: OpenPage, pace: Pace) -> None:
     attack = "<img src=x onerror=alert(1)><script>alert(2)</script>"
-    pace(text=attack * 40, tokens_per_second=400.0)
+    pace(text=json.dumps(dict.fromkeys(SECTIONS, attack * 20)), tokens_per_second=100.0)
     page = open_page(model_site)
     ask(page, "Is this safe?")
+    page.evaluate(
+        "() => { window.seen = ''; window.made = 0; new MutationObserver((changes) => { for (const change of changes)"
+        " for (const node of change.addedNodes) node.nodeType === Node.TEXT_NODE ? window.seen += node.data :"
+        " window.made += 1; }).observe(document.querySelector('.reading'), {childList: true, subtree: true}); }"
+    )
     wait_for_end(page)
-    assert page.locator("img").count() == 0
+    assert "<img src=x" in page.evaluate("window.seen")
+    assert page.evaluate("window.made") == 0
     assert page.evaluate("document.scripts.length") == 1

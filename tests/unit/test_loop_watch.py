@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 import time
+from collections.abc import Awaitable, Callable
 
 import pytest
 from blockbuster import BlockBuster, BlockingError
@@ -12,59 +13,73 @@ from jieqian.settings import Settings, session_secret
 from jieqian.testing.loop_watch import Block, watch
 
 LIMIT_MS = 50
+#: How long a test blocks at most until the watch has noticed, in seconds.
+PATIENCE = 10.0
+Work = Callable[[list[Block]], Awaitable[None]]
 
 
-async def _blocks_while(work) -> list[Block]:
+async def _blocks_while(work: Work) -> list[Block]:
     found: list[Block] = []
     guard = watch(asyncio.get_running_loop(), LIMIT_MS, found.append)
     try:
         await asyncio.sleep(LIMIT_MS / 1000)  # the watch has found the loop's thread
-        await work()
+        await work(found)
         await asyncio.sleep(LIMIT_MS / 1000)
     finally:
         await asyncio.to_thread(guard.stop)
     return found
 
 
-async def test_a_sleep_in_a_coroutine_is_caught_once_with_its_place():
-    async def dawdling_reader():
+async def sleep_in_a_coroutine(found: list[Block]) -> None:
+    until = time.monotonic() + PATIENCE
+    time.sleep(0.2)  # noqa: ASYNC251
+    while not found and time.monotonic() < until:  # on a machine too busy to give the watch its turn
         time.sleep(0.2)  # noqa: ASYNC251
 
-    (block,) = await _blocks_while(dawdling_reader)
+
+async def compute_long(found: list[Block]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not found and time.monotonic() < until:
+        sum(range(1000))
+
+
+async def wait_idly(_found: list[Block]) -> None:
+    await asyncio.sleep(0.3)
+
+
+async def wait_for_a_thread(_found: list[Block]) -> None:
+    await asyncio.to_thread(time.sleep, 0.2)
+
+
+async def block_twice_till_told(found: list[Block]) -> None:
+    for told in (1, 2):
+        until = time.monotonic() + PATIENCE
+        while len(found) < told and time.monotonic() < until:
+            time.sleep(0.01)  # noqa: ASYNC251
+        await asyncio.sleep(LIMIT_MS / 1000)
+
+
+async def test_a_sleep_in_a_coroutine_is_caught_with_its_place():
+    (block,) = await _blocks_while(sleep_in_a_coroutine)
     assert block.ms >= LIMIT_MS
-    assert "dawdling_reader" in block.stack
+    assert "sleep_in_a_coroutine" in block.stack
 
 
-async def test_a_callback_that_computes_too_long_is_caught():
-    async def count():
-        until = time.monotonic() + 0.2
-        while time.monotonic() < until:
-            pass
-
-    assert len(await _blocks_while(count)) == 1
+async def test_a_computation_that_takes_too_long_is_caught():
+    (block,) = await _blocks_while(compute_long)
+    assert "compute_long" in block.stack
 
 
 async def test_an_idle_loop_is_left_alone():
-    async def wait_long():
-        await asyncio.sleep(0.3)
-
-    assert await _blocks_while(wait_long) == []
+    assert await _blocks_while(wait_idly) == []
 
 
 async def test_a_thread_that_blocks_is_not_the_loop():
-    async def wait_for_thread():
-        await asyncio.to_thread(time.sleep, 0.2)
-
-    assert await _blocks_while(wait_for_thread) == []
+    assert await _blocks_while(wait_for_a_thread) == []
 
 
-async def test_each_block_is_told_of():
-    async def dawdle_twice():
-        for _ in range(2):
-            time.sleep(0.15)  # noqa: ASYNC251
-            await asyncio.sleep(LIMIT_MS / 1000)
-
-    assert len(await _blocks_while(dawdle_twice)) == 2
+async def test_each_block_is_told_of_once():
+    assert len(await _blocks_while(block_twice_till_told)) == 2
 
 
 def test_it_ends_with_its_loop():
@@ -75,18 +90,31 @@ def test_it_ends_with_its_loop():
     assert "loop-watch" not in {thread.name for thread in threading.enumerate()}
 
 
+def test_what_happens_between_two_runs_of_a_loop_is_not_its_fault():
+    found: list[Block] = []
+    loop = asyncio.new_event_loop()
+    guard = watch(loop, LIMIT_MS, found.append)
+    loop.run_until_complete(asyncio.sleep(0.1))
+    time.sleep(0.2)
+    loop.run_until_complete(asyncio.sleep(0.1))
+    guard.stop()
+    loop.close()
+    assert found == []
+
+
 def test_a_uvloop_too():
     uvloop = pytest.importorskip("uvloop")
-
-    async def dawdle():
-        time.sleep(0.2)  # noqa: ASYNC251
-
-    async def wait_long():
-        await asyncio.sleep(0.2)
-
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        assert len(runner.run(_blocks_while(dawdle))) == 1
-        assert runner.run(_blocks_while(wait_long)) == []
+        assert len(runner.run(_blocks_while(sleep_in_a_coroutine))) == 1
+        assert runner.run(_blocks_while(wait_idly)) == []
+
+
+async def test_the_fixture_finds_what_it_would_fail_for(unblocked_loop: list[Block]):
+    await wait_idly(unblocked_loop)
+    assert unblocked_loop == []
+    await sleep_in_a_coroutine(unblocked_loop)
+    assert len(unblocked_loop) == 1
+    unblocked_loop.clear()
 
 
 async def test_the_guard_of_every_test_raises_where_our_code_blocks(blocking_calls: BlockBuster, tmp_path):

@@ -1,4 +1,4 @@
-"""Who asks: a browser by its signed session cookie, an integrator by an API key, an operator by the admin token."""
+"""Who asks: a browser by its signed session cookie, an integrator by an API key."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jieqian.api.problems import problem_response
-from jieqian.errors import CrossSiteRequest, InvalidApiKey, RequestError
+from jieqian.errors import CrossSiteRequest, InvalidApiKey, JieqianError
 from jieqian.tasks.keys import hash_key
 from jieqian.tasks.store import ApiKey
 
@@ -48,7 +48,7 @@ class CallerMiddleware:
         headers = Headers(scope=scope)
         try:
             caller, new_session = await self._identify(scope, headers)
-        except RequestError as error:
+        except JieqianError as error:
             await problem_response(error)(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = caller
@@ -67,7 +67,7 @@ class CallerMiddleware:
     async def _identify(self, scope: Scope, headers: Headers) -> tuple[str, str | None]:
         """The caller, and the session to be set if it is a new one."""
         scheme, _, key = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and not scope["path"].startswith("/api/v1/admin"):
+        if scheme.lower() == "bearer":
             found = await self._find_key(hash_key(key.strip()))
             if found is None:
                 raise InvalidApiKey

@@ -34,7 +34,8 @@ async def create_task(
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= LONGEST_IDEMPOTENCY_KEY:
         raise InvalidRequest(f"Idempotency-Key: 1 to {LONGEST_IDEMPOTENCY_KEY} characters.")
     body = await read_body(request, TaskBody)
-    if idempotency_key is None:  # a repeated key makes no new task, so it is never refused
+    # A repeated key makes no new task, so it is never refused.
+    if idempotency_key is None or not await house.store.knows_key(caller, idempotency_key):
         house.rate_limit.check(caller)
     accepted = await house.accept(ReadingRequest(**body.model_dump()), caller, idempotency_key, arrived)
     if accepted.created:

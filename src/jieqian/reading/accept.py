@@ -134,7 +134,7 @@ def first_events(new: NewTask, lot: Lot, ahead: int, estimate: Estimate) -> Sequ
         waiting = StageStarted(Stage.QUEUE, stage_message(Stage.QUEUE, new.language), 1)
         return [Queued(ahead, wait), waiting, LotShown(shown)]
     task = _as_completed(new)
-    document = reading_document(task, shown, {}, timings_of(task, {"total_time_ms": 0.0}))
+    document = reading_document(task, shown, {}, timings_of(task, {}))
     return [Queued(0, 0.0), LotShown(shown), CareShown(new.care), Completed(document)]
 
 

@@ -58,7 +58,6 @@ class DeltaFrames:
         self._waiting.clear()
         if self._sender is not None:
             self._sender.cancel()
-            self._sender.add_done_callback(_look_at)
             self._sender = None
 
     def _start(self) -> None:
@@ -80,9 +79,3 @@ class DeltaFrames:
                         await self._hurry.wait()
                 except TimeoutError:
                     continue
-
-
-def _look_at(sender: asyncio.Task[None]) -> None:
-    """A send that failed as the task was lost has nobody left to tell; asyncio would log it as forgotten."""
-    if not sender.cancelled():
-        sender.exception()

@@ -141,9 +141,11 @@ class Record:
 
     def section_started(self, section: SectionName) -> None:
         """The model began a section."""
+        self._start(section, self.attempt)
+
+    def _start(self, section: SectionName, attempt: int) -> None:
         self._started[section] = time.perf_counter()
-        index = SECTIONS.index(section) + 1
-        self._frames.add(SectionStarted(section, self.attempt, index, len(SECTIONS)))
+        self._frames.add(SectionStarted(section, attempt, SECTIONS.index(section) + 1, len(SECTIONS)))
 
     def section_text(self, section: SectionName, text: str) -> None:
         """New text of a section."""
@@ -159,12 +161,13 @@ class Record:
 
     async def section_finished(self, section: SectionName, text: str, source: SectionSource) -> None:
         """Keep a section: a checkpoint. What was not shown of it is shown first."""
+        # The commentary stands in after the last attempt; it is no attempt of its own.
+        attempt = self.attempt if source is SectionSource.MODEL else max(1, self.attempts)
         if section not in self._started:
-            self.section_started(section)
+            self._start(section, attempt)
         if section not in self._shown:
             self.section_text(section, text)
         ms = round((time.perf_counter() - self._started[section]) * 1000)
-        attempt = min(self.attempt, max(1, self.attempts)) if source is SectionSource.COMMENTARY else self.attempt
         done = Section(section, text, source, attempt, ms)
         self.finished[section] = done
         events = [*await self._frames.take_rest(), SectionFinished(done)]

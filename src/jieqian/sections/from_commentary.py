@@ -23,6 +23,7 @@ from jieqian.sections.line_by_line import compose, heading, quoted
 from jieqian.sections.section import SectionName
 from jieqian.sections.topics import topic_of
 
+_SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in (Path(__file__).parent / "phrases").glob("*.toml")}
 _WITHOUT_TOPIC = ("love", "work")
 _RELATED: Mapping[str | None, str] = {
     "love": "family",
@@ -58,12 +59,14 @@ def note_for(section: SectionName, lot: Lot, language: Language, question: str) 
         return commentary.topics.get(topic or _WITHOUT_TOPIC[0], "")
     if section is SectionName.SUPPLEMENTARY_NOTES:
         return commentary.topics.get(_RELATED[topic], "")
-    named = {SectionName.POSITIVE_FACTORS: "positive", SectionName.CHALLENGES: "challenges"}.get(section, "conclusion")
-    fortune = lot.fortune
     phrases = _phrases(language)
-    rank = rank_label(fortune, language) if fortune else ""
-    name = str(phrases["topics"][topic or "general"]["name"])
-    return str(phrases[fortune.polarity.value if fortune else "none"][named]).format(rank=rank, topic=name)
+    spoken = phrases["topics"][topic or "general"]
+    if section is SectionName.POSITIVE_FACTORS:
+        return str(spoken["positive"])
+    if section is SectionName.CHALLENGES:
+        return str(spoken["challenge"])
+    fortune = lot.fortune
+    return str(phrases[fortune.polarity.value if fortune else "none"]["conclusion"]).format(topic=spoken["name"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,9 +209,14 @@ def _conclusion(stand: _Stand) -> str:
 @cache
 def _phrases(language: Language) -> Mapping[str, Any]:
     own = Language.ZH_HANT if language is Language.ZH_HANS else language
-    path = Path(__file__).parent / "phrases" / f"{own.value}.toml"
-    phrases = tomllib.loads(path.read_text(encoding="utf-8"))
+    phrases = tomllib.loads(_SOURCES[own.value])
     return _simplified(phrases) if language is Language.ZH_HANS else phrases
+
+
+def warm_up() -> None:
+    """Reads the phrases of all four languages (some 40 ms), which the first section would else wait for."""
+    for language in Language:
+        _phrases(language)
 
 
 def _simplified(phrases: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a very small model can do: retell one note of the commentary to the asker, a plain call at a time.
 
 Asked for a reading in JSON, a model of some hundred million parameters writes nonsense. Asked to say one note again,
-with a worked example before it, it writes sensible English more often than not. So it gets a note a section, is never
+with worked examples before it, it writes sensible English more often than not. So it gets a note a section, is never
 shown before its check, and what does not keep close to its note (`sections/faithful.py`) is left to the commentary.
 """
 
@@ -29,15 +29,29 @@ from jieqian.sections.strategy import (
 )
 
 TEMPERATURE = 0.3
-REPEAT_PENALTY = 1.1
-NOTE_CHARACTERS = 260
-MOST_TOKENS = 110
+# Tried on twelve notes with a model of 135 million parameters: at 1.03 nine kept to their note, at 1.1 none. The note
+# stands last in what a server looks back on, so a strong penalty forbids its very words.
+REPEAT_PENALTY = 1.03
+NOTE_CHARACTERS = 220
+MOST_TOKENS = 90
 
-_TASK = "You retell a short note to one person. Say the same thing in your own words, call the person you, add nothing."
+_TASK = "Say the note again to the person, with the word you."
 _EXAMPLES = (
     (
-        "The tree is bare now, but its roots are deep. Wait for spring before you build.",
-        "Your tree may be bare at the moment, but its roots go deep. It is wise to wait for spring before you build.",
+        "Do not lend what you cannot spare. A friend who is refused kindly stays a friend.",
+        "Do not lend more than you can spare. If you refuse kindly, your friend will stay a friend.",
+    ),
+    (
+        "The boat is ready but the wind is against it. Mend the sails and wait one more week.",
+        "Your boat is ready, but the wind is still against you. Use the week to mend your sails, and then set out.",
+    ),
+    (
+        "Good news is near. Answer the first letter at once, and do not boast of it before it is settled.",
+        "Good news is near for you. Answer the first letter at once, and do not boast before the matter is settled.",
+    ),
+    (
+        "Sleep comes back when the lamp is out early. See a doctor if the pain stays.",
+        "Your sleep will come back when you put out the lamp early. If the pain stays, you should see a doctor.",
     ),
 )
 
@@ -95,7 +109,7 @@ def shortened(note: str) -> str:
 def section_text(section: SectionName, order: WritingOrder, texts: Mapping[str, str]) -> str:
     """The section from the model's retellings by note; "" where none of them keeps to its note.
 
-    In `line_by_line` a line whose retelling fails keeps the commentary's own gloss.
+    In `line_by_line` a line whose retelling fails keeps the commentary's own gloss, as long as half of them succeed.
     """
     prompt = order.prompt
     faithful = {
@@ -103,11 +117,11 @@ def section_text(section: SectionName, order: WritingOrder, texts: Mapping[str, 
         for note, told in texts.items()
         if looks_faithful(note, text := whole_sentences(cleaned(told)), question=prompt.asked)
     }
-    if not faithful:
-        return ""
     commentary = prompt.lot.commentary(prompt.language)
     if section is not SectionName.LINE_BY_LINE or commentary is None:
-        return next(iter(faithful.values()))
+        return next(iter(faithful.values()), "")
+    if 2 * len(faithful) < len(texts) or not faithful:
+        return ""
     return compose(
         [faithful.get(note, note) for note in commentary.gloss],
         lot=prompt.lot,
@@ -117,7 +131,7 @@ def section_text(section: SectionName, order: WritingOrder, texts: Mapping[str, 
 
 
 def request_of(order: WritingOrder, note: str) -> ModelRequest:
-    """One call: task and example, the same for every note and asker, then the note."""
+    """One call: task and examples, the same for every note and asker, then the note."""
     options = order.options
     shown = [message for given, told in _EXAMPLES for message in (Message("user", given), Message("assistant", told))]
     return ModelRequest(

@@ -25,6 +25,12 @@ def mend_script(text: str, language: Language) -> str:
     return text
 
 
+def warm_up() -> None:
+    """Loads both conversion tables (some 0.2 s), which the first slip would else make the event loop wait for."""
+    mend_script("时", Language.ZH_HANT)
+    mend_script("時", Language.ZH_HANS)
+
+
 class _Forms(dict[int, int]):
     """What each character becomes, worked out when it is first met."""
 

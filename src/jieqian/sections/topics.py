@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jieqian.lots.lot import TOPICS
 
+_SOURCE = Path(__file__).with_name("topics.toml").read_text(encoding="utf-8")
 _WEAK = 0.4
 _ONE_CHARACTER = 0.5
 
@@ -34,7 +35,7 @@ def topic_of(question: str) -> str | None:
 
 @cache
 def _patterns() -> dict[str, tuple[re.Pattern[str], re.Pattern[str]]]:
-    words = tomllib.loads(Path(__file__).with_name("topics.toml").read_text(encoding="utf-8"))
+    words = tomllib.loads(_SOURCE)
     return {topic: (_pattern(words[topic]["strong"]), _pattern(words[topic]["weak"])) for topic in TOPICS}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import sqlalchemy as sa
@@ -31,7 +32,9 @@ def accept_in(
     if ahead >= max_queue and not new.care:  # a person in danger is answered whatever the load
         raise QueueFull(retry_after=RETRY_AFTER_SECONDS)
     first = first_events(ahead)
-    connection.execute(sa.insert(tasks).values(**_columns(new), last_event_id=len(first)))
+    # The clock is read just before the commit; what is measured so far is the time the asker waited for a first event.
+    waited = {"time_to_first_event_ms": round(max(0.0, time.time() - new.created_at) * 1000, 1)}
+    connection.execute(sa.insert(tasks).values(**_columns(new), last_event_id=len(first), timings=waited))
     stored = rows.log(connection, new.id, 0, first)
     return Accepted(rows.task_from(rows.row_of(connection, new.id, None), ()), created=True), stored
 
@@ -70,6 +73,5 @@ def _columns(new: NewTask) -> dict[str, Any]:
         "created_at": new.created_at,
         "ended_at": new.created_at if done else None,
         "touched_at": new.created_at,
-        "timings": {},
         "sources": [],
     }

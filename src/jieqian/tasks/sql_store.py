@@ -92,6 +92,11 @@ class SqlTaskStore(DeskRows):
         )
         return accepted
 
+    async def knows_key(self, caller: str, idempotency_key: str) -> bool:
+        """See `TaskStore.knows_key`."""
+        query = sa.select(tasks.c.id).where(tasks.c.caller == caller, tasks.c.idempotency_key == idempotency_key)
+        return await self._read(lambda connection: connection.execute(query).first() is not None)
+
     async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:
         """See `TaskStore.claim`."""
         waiting = sa.or_(

@@ -60,6 +60,10 @@ class TaskStore(Protocol):
         """Store the request and its first events. Raises `QueueFull`, `IdempotencyMismatch`."""
         ...
 
+    async def knows_key(self, caller: str, idempotency_key: str) -> bool:
+        """Whether the caller used that idempotency key for a task that is still there."""
+        ...
+
     async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:
         """Lease the oldest task that is queued, or whose lease ran out; counts a delivery. None if there is none."""
         ...

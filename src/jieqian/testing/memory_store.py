@@ -83,6 +83,11 @@ class MemoryTaskStore(MemoryDesk):
             raise IdempotencyMismatch
         return self._tasks[task_id]
 
+    async def knows_key(self, caller: str, idempotency_key: str) -> bool:
+        """See `TaskStore.knows_key`."""
+        await self._turn()
+        return (caller, idempotency_key) in self._keys_used
+
     async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:
         """See `TaskStore.claim`."""
         await self._turn()
@@ -275,4 +280,5 @@ def _task_of(new: NewTask, seq: int) -> Task:
     fields = {name: getattr(new, name) for name in new.__slots__ if name not in ("idempotency_key", "body_hash")}
     task = Task(seq=seq, status=Status.QUEUED, **fields)
     done: dict[str, Any] = {"status": Status.COMPLETED, "ended_at": new.created_at} if new.care is not None else {}
-    return replace(task, touched_at=new.created_at, timings={}, **done)
+    waited = {"time_to_first_event_ms": round(max(0.0, time.time() - new.created_at) * 1000, 1)}
+    return replace(task, touched_at=new.created_at, timings=waited, **done)

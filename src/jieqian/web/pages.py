@@ -20,8 +20,8 @@ from jieqian.tasks.store import Accepted, TaskStore
 from jieqian.tasks.task import Feedback, Mode, Status, Task
 from jieqian.web.assets import static_file
 from jieqian.web.forms import LONGEST_COMMENT, AskForm, ask_form, new_submission, read_fields
-from jieqian.web.reading_view import iso_time, view_of
-from jieqian.web.rendering import path_for, render
+from jieqian.web.reading_view import view_of
+from jieqian.web.rendering import load_pages, path_for, render
 from jieqian.web.texts import Texts, page_language
 
 HISTORY_PAGE = 20
@@ -68,7 +68,8 @@ class PagesHouse(Protocol):
 
 
 def pages_router(house: PagesHouse) -> APIRouter:
-    """The pages as routes."""
+    """The pages as routes; reads their files."""
+    load_pages()
     pages = _Pages(house)
     router = APIRouter(include_in_schema=False)
     look, send = ["GET", "HEAD"], ["POST"]
@@ -231,13 +232,20 @@ class _Pages:
             view=view_of(task, self._house.lots),
             task=task,
             ahead=ahead,
-            engine=self._house.engines.describe(task.mode),
-            asked_at=iso_time(task.created_at),
+            writer=self._writer(task),
             elapsed_seconds=max(0, round(time.time() - task.created_at)),
             submissions=(new_submission(), new_submission()),
             thanks=request.query_params.get("thanks") == "1",
             feedback_error=feedback_error,
         )
+
+    def _writer(self, task: Task) -> str | None:
+        """The model that wrote it or is to write it; None: the commentary."""
+        if task.status.ended:
+            return task.timings.get("llm_model") if task.timings.get("sections_from_model") else None
+        engine = self._house.engines.describe(task.mode)
+        retells_only = engine["tiny"] and task.language.value not in engine["languages"]
+        return None if retells_only else engine["model"]
 
 
 #: Which field of the form an error is about; others are about the whole.

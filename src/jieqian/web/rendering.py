@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -10,7 +11,7 @@ from starlette.responses import HTMLResponse
 
 from jieqian.languages import Language
 from jieqian.web.assets import assets
-from jieqian.web.texts import LANGUAGE_COOKIE, LANGUAGE_NAMES, Texts, chosen_language, page_language
+from jieqian.web.texts import LANGUAGE_COOKIE, LANGUAGE_NAMES, Texts, catalogue, chosen_language, page_language
 
 _COOKIE_SECONDS = 365 * 24 * 3600
 _templates = Environment(
@@ -19,7 +20,17 @@ _templates = Environment(
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    auto_reload=False,
 )
+
+
+@lru_cache(maxsize=1)
+def load_pages() -> None:
+    """Read every template, text and static file, once, so that no request has to wait for a disk."""
+    for name in _templates.list_templates(extensions=["html"]):
+        _templates.get_template(name)
+    catalogue()
+    assets()
 
 
 def path_for(request: Request, name: str, **parameters: Any) -> str:

@@ -38,7 +38,8 @@ export function prepareCopy() {
   const said = document.getElementById("copied");
   button.hidden = false;
   button.addEventListener("click", async () => {
-    said.textContent = text((await copy(everything())) ? "copied" : "copy_failed");
+    const done = await copy(everything());
+    said.textContent = done ? text("copied") : text("copy_failed");
     button.focus();
   });
 }

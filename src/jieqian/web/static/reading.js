@@ -68,6 +68,8 @@ function showTimings(timings) {
   for (const [stage, key] of Object.entries(TIMES)) {
     if (typeof timings[key] === "number") setStage(stage, secondsText(timings[key]));
   }
+  const model = timings.sections_from_model ? timings.llm_model : null;
+  at("writer").textContent = model ? text("written_by", { model }) : text("by_commentary");
   show("degraded", Boolean(timings.degraded && timings.llm_model));
   show("reused", Boolean(timings.cache_hit && timings.cache_hit !== "none"));
 }

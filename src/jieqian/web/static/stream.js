@@ -40,10 +40,7 @@ export function follow(taskId, { told, lost, back, ended, gone }) {
 
   function take(event) {
     if (over) return;
-    const id = Number(event.lastEventId);
-    // An update of the queue place carries no id; the browser then repeats the last one.
-    if (event.type !== "queued" && id <= last) return;
-    last = Math.max(last, id);
+    last = Number(event.lastEventId); // of an update without an id: the id before it
     if (FINAL.has(event.type)) finish();
     told(event.type, JSON.parse(event.data));
   }
