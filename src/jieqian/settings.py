@@ -62,6 +62,9 @@ class Settings(BaseSettings):
         None, description="Signs sessions; unset: made once and kept in DATA_DIR", repr=False
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), description="Other sites' origins, comma-separated")
+    loop_watch_ms: int | None = Field(
+        None, ge=10, description="For development: log what blocks the event loop longer than this"
+    )
     log_format: LogFormat = Field(LogFormat.TEXT, description="`text` or `json`")
 
     @field_validator("cors_origins", mode="before")

@@ -32,6 +32,7 @@ from jieqian.tasks.limits import RateLimit
 from jieqian.tasks.sql_store import SqlTaskStore
 from jieqian.tasks.store import Accepted
 from jieqian.tasks.task import Mode, Status, StrategyName, Task
+from jieqian.testing.loop_watch import Block, LoopWatch, watch
 from jieqian.worker.doorbell import InProcessDoorbell
 from jieqian.worker.pool import WorkerPool
 from jieqian.worker.positions import Estimate, tell_positions
@@ -73,6 +74,7 @@ class House:
         )
         self.rate_limit = RateLimit(settings.rate_limit_per_minute)
         self.works_here = False
+        self._loop_watch: LoopWatch | None = None
         self._counts: dict[Status, int] = {}
         self._side_tasks: list[asyncio.Task[None]] = []
         self._show_gauges()
@@ -84,6 +86,8 @@ class House:
         released = await self.store.release_leases()  # we own the data: whoever held them is gone
         if released:
             logger.info("taken over", extra={"action": "leases_released", "tasks": released})
+        if self.settings.loop_watch_ms is not None:
+            self._loop_watch = watch(asyncio.get_running_loop(), self.settings.loop_watch_ms, log_block)
         self.works_here = with_worker
         if with_worker:
             self.pool.start()
@@ -99,6 +103,8 @@ class House:
         for side_task in self._side_tasks:
             side_task.cancel()
         await asyncio.gather(*self._side_tasks, return_exceptions=True)
+        if self._loop_watch is not None:
+            await asyncio.to_thread(self._loop_watch.stop)
         await self.engines.close()
         await self.store.close()
         self.owner.release()
@@ -149,6 +155,11 @@ class House:
     def _worker_states(self) -> dict[str, float]:
         counts = self.pool.counts
         return {"active": counts.active, "idle": counts.idle, "error": counts.error}
+
+
+def log_block(block: Block) -> None:
+    """Say what kept the event loop from its work."""
+    logger.error("event loop blocked", extra={"action": "loop_blocked", "ms": round(block.ms), "stack": block.stack})
 
 
 def own_data_dir(data_dir: Path) -> FileLock:

@@ -101,6 +101,7 @@ BAD = [
     Case("a bare domain", "link", "guanyin/1", HANT, WHOLE, "條件都齊備了，詳情請看 lucky-lots.com 的說明。"),
     Case("an e-mail address", "link", "guanyin/1", EN, WHOLE, PLAIN + "Write to master@temple.example now."),
     Case("a Markdown link", "link", "guanyin/1", EN, WHOLE, PLAIN + "[More](http://x.example)."),
+    Case("quoted, hardly explained", "line_not_explained", "yuelao/1", HANT, FIRST, "這是月老靈籤第1籤。\n「關關雎鳩」：一對對。\n「在河之洲」：水中的沙洲。\n「窈窕淑女」：文靜美好的女子。\n「君子好逑」：是君子的好伴侶。"),
     Case("a line left out", "line_missing", "yuelao/1", HANT, FIRST, "月老靈籤第一籤。「關關雎鳩」：水鳥相和。「在河之洲」：距離不遠。「君子好逑」：誠心追求。"),
     Case("a line left out, by place", "line_missing", "guanyin/2", EN, FIRST, "Guanyin lot 2. Line 1 shows a fish in the river. Line 2 says to wait. Line 4 is the leap over the gate."),
     Case("a sister line is not the line", "line_missing", "yuelao/38", HANT, FIRST, "月老第三十八籤。「不得乎親」：得不到父母的心。「不可以為人」：做人難安。「不可以為子」：為人子女有愧。"),
@@ -154,7 +155,7 @@ def test_the_advice_names_what_is_missing() -> None:
 
 
 def test_the_checks_are_all_in_use() -> None:
-    assert len(set(CHECKS)) == len(CHECKS) == 14
+    assert len(set(CHECKS)) == len(CHECKS) == 15
 
 
 @pytest.mark.timeout(10)

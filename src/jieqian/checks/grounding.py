@@ -6,8 +6,11 @@ from jieqian.checks.check import Complaint
 from jieqian.checks.complaints import complain
 from jieqian.checks.ordinals import lines_named, number_named
 from jieqian.checks.verse import ReadDraft, core, core_lines, names_pattern
+from jieqian.languages import Language
 from jieqian.sections.section import SectionName
 
+#: The least letters that can explain a line.
+LEAST_EXPLANATION = {Language.ZH_HANT: 5, Language.ZH_HANS: 5, Language.EN: 10, Language.JA: 6}
 # One slip in four characters is still that line; shorter lines must be exact.
 _LETTERS_A_SLIP = 4
 
@@ -22,6 +25,24 @@ def takes_up_every_line(read: ReadDraft) -> Complaint | None:
         return None
     listed = "; ".join if not language.is_chinese else "、".join
     return complain("line_missing", language, lines=listed(lot.lines[index] for index in missing))
+
+
+def explains_every_line(read: ReadDraft) -> Complaint | None:
+    """`line_not_explained`: a row begins with a quoted line, and hardly a word of explanation follows."""
+    lot, language = read.draft.lot, read.draft.language
+    if read.draft.section is not SectionName.LINE_BY_LINE:
+        return None
+    cores = core_lines(lot.lines)
+    bare = []
+    for row in read.text.splitlines():
+        letters = core(row)
+        quoted = next((line for line in cores if letters.startswith(line)), None)
+        if quoted is not None and len(letters) - len(quoted) < LEAST_EXPLANATION[language]:
+            bare.append(cores.index(quoted))
+    if not bare:
+        return None
+    listed = "; ".join if not language.is_chinese else "、".join
+    return complain("line_not_explained", language, lines=listed(lot.lines[index] for index in bare))
 
 
 def names_the_lot(read: ReadDraft) -> Complaint | None:

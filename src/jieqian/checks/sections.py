@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from jieqian.checks.check import Complaint, SectionDraft
 from jieqian.checks.extent import ends, long_enough, present, short_enough
-from jieqian.checks.grounding import names_the_lot, takes_up_every_line
+from jieqian.checks.grounding import explains_every_line, names_the_lot, takes_up_every_line
 from jieqian.checks.leaks import hides_prompt, hides_thinking, is_plain
 from jieqian.checks.polarity import keeps_polarity, leaves_open
 from jieqian.checks.repeats import is_its_own
@@ -24,6 +24,7 @@ CHECKS: tuple[Callable[[ReadDraft], Complaint | None], ...] = (
     in_script,
     is_plain,
     takes_up_every_line,
+    explains_every_line,
     names_the_lot,
     long_enough,
     short_enough,

@@ -31,6 +31,8 @@ async def frames(
     one means that something was missed, and it reads the log again.
     """
     with live.follow(task_id) as follower:
+        if not await log.events(task_id, 0, 1):
+            return  # erased before we listened; nobody will tell us
         last = after
         while not follower.ended:
             follower.fell_behind = False

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
@@ -168,11 +169,14 @@ class Record:
         if section not in self._shown:
             self.section_text(section, text)
         ms = round((time.perf_counter() - self._started[section]) * 1000)
-        done = Section(section, text, source, attempt, ms)
-        self.finished[section] = done
-        events = [*await self._frames.take_rest(), SectionFinished(done)]
-        await self._store.finish_section(self.task.id, self._token, done, self._timings(), events)
+        await _unbroken(self._keep(Section(section, text, source, attempt, ms)))
         self._log("section", section=section.value, ms=ms, source=source.value, attempt=attempt)
+
+    async def _keep(self, done: Section) -> None:
+        events = [*await self._frames.take_rest(), SectionFinished(done)]
+        finished = {**self.finished, done.name: done}
+        await self._store.finish_section(self.task.id, self._token, done, self._timings(finished), events)
+        self.finished = finished
 
     def take_back_unfinished(self, reason: str) -> list[SectionName]:
         """Reset every section that was shown but not finished; answers which."""
@@ -230,19 +234,30 @@ class Record:
     async def _append(self, events: Sequence[Event]) -> None:
         await self._store.append(self.task.id, self._token, events)
 
-    def _timings(self) -> dict[str, Any]:
-        from_model = sum(section.source is SectionSource.MODEL for section in self.finished.values())
+    def _timings(self, finished: Mapping[SectionName, Section] | None = None) -> dict[str, Any]:
+        finished = self.finished if finished is None else finished
+        from_model = sum(section.source is SectionSource.MODEL for section in finished.values())
         return {
             **self._facts,
             **self.watch.measured(),
             "attempts": self.attempts,
-            "section_ms": {name.value: section.ms for name, section in self.finished.items()},
+            "section_ms": {name.value: section.ms for name, section in finished.items()},
             "sections_from_model": from_model,
-            "degraded": from_model < len(self.finished),
+            "degraded": from_model < len(finished),
         }
 
     def _log(self, action: str, **facts: Any) -> None:
         logger.info(action, extra={"action": action, "task_id": self.task.id, **facts})
+
+
+async def _unbroken(write: Coroutine[Any, Any, None]) -> None:
+    """Let a write end before a deadline or a stop takes effect: the store and this record must know the same."""
+    task = asyncio.ensure_future(write)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.gather(task, return_exceptions=True)
+        raise
 
 
 def shown_sections(events: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[SectionName, bool]:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from jieqian.checks.check import SectionDraft
 from jieqian.checks.sections import check_section
-from jieqian.errors import LeaseLost, ModelError, UnknownCollection, UnknownLot, UnknownTask
+from jieqian.errors import ModelError, UnknownCollection, UnknownLot, UnknownTask
 from jieqian.events.event import Stage
 from jieqian.lots.library import LotLibrary
 from jieqian.lots.lot import Collection, Lot
@@ -81,9 +81,8 @@ async def run_reading(task: Task, token: str, desk: Desk) -> None:
     except (UnknownLot, UnknownCollection) as error:
         timings = await record.failed(error.problem())
         desk.metrics.reading_ended(timings, "failed")
-    except (LeaseLost, asyncio.CancelledError):
+    finally:
         record.let_go()
-        raise
 
 
 async def pick_up(task: Task, desk: Desk, record: Record) -> None:
@@ -114,12 +113,12 @@ async def find_passages(record: Record) -> tuple[Passage, ...]:
 async def prepare_prompt(
     task: Task, desk: Desk, lot: Lot, collection: Collection, passages: tuple[Passage, ...]
 ) -> Prompt:
-    """Put the prompt together, with the reading it follows if there is one (and it was not erased since)."""
+    """Put the prompt together, with the reading it follows if that is still there."""
     parent = None
     if task.parent_id is not None:
         try:
             parent = parent_reading(await desk.store.get(task.parent_id, task.caller), desk)
-        except UnknownTask:
+        except (UnknownTask, UnknownLot, UnknownCollection):
             parent = None
     return build_prompt(
         lot=lot,
