@@ -12,10 +12,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from jieqian.checks.language import resolve_language
 from jieqian.errors import UsageError
 from jieqian.events.event import StoredEvent
 from jieqian.events.live import LiveEvents
-from jieqian.languages import Language
 from jieqian.llm.client import ModelInfo
 from jieqian.llm.selection import Choice, choose_client
 from jieqian.lots.library import LotLibrary
@@ -64,7 +64,14 @@ class House:
         self.doorbell = InProcessDoorbell()
         self.pool = WorkerPool(self.store, self.doorbell, self._run_task, slots=settings.workers)
         self.estimate = Estimate(settings.workers, lambda: self.pool.counts.active)
-        self._front = FrontDesk(store=self.store, lots=self.lots, estimate=self.estimate, max_queue=settings.max_queue)
+        self.rate_limit = RateLimit(settings.rate_limit_per_minute)
+        self._front = FrontDesk(
+            store=self.store,
+            lots=self.lots,
+            estimate=self.estimate,
+            max_queue=settings.max_queue,
+            rate_limit=self.rate_limit,
+        )
         self._desk = Desk(
             store=self.store,
             lots=self.lots,
@@ -72,7 +79,6 @@ class House:
             metrics=self.metrics,
             deadline_seconds=settings.task_deadline_seconds,
         )
-        self.rate_limit = RateLimit(settings.rate_limit_per_minute)
         self.works_here = False
         self._loop_watch: LoopWatch | None = None
         self._counts: dict[Status, int] = {}
@@ -81,7 +87,7 @@ class House:
 
     async def start(self, *, with_worker: bool = True) -> None:
         """Look for models and begin to work."""
-        await asyncio.to_thread(care_for, "warm", Language.EN)  # its patterns are compiled at first use
+        await asyncio.to_thread(warm_checks)
         await self.engines.start()
         released = await self.store.release_leases()  # we own the data: whoever held them is gone
         if released:
@@ -155,6 +161,11 @@ class House:
     def _worker_states(self) -> dict[str, float]:
         counts = self.pool.counts
         return {"active": counts.active, "idle": counts.idle, "error": counts.error}
+
+
+def warm_checks() -> None:
+    """Read tables and compile patterns before the first question comes, not while it waits."""
+    care_for("籤", resolve_language(None, "籤"))
 
 
 def log_block(block: Block) -> None:

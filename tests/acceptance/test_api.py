@@ -234,9 +234,16 @@ def test_too_many_requests_are_told_when_to_come_back(start: Start) -> None:
     client = start(llm_provider="commentary", rate_limit_per_minute="3").client()
     statuses = [client.call("POST", "/api/v1/tasks", GOOD).status for _ in range(4)]
     assert statuses == [202, 202, 202, 429]
-    refused = client.call("POST", "/api/v1/tasks", GOOD)
-    assert refused.json()["retryable"] is True
+    refused = client.call("POST", "/api/v1/tasks", GOOD, headers={"Idempotency-Key": "a fresh key is no way round"})
+    assert (refused.status, refused.json()["retryable"]) == (429, True)
     assert int(refused.headers["retry-after"]) >= 1
+    assert client.ask(question="我不想活了"), "a person in danger is answered however often they ask"
+
+
+def test_a_repeated_idempotency_key_is_answered_beyond_the_limit(start: Start) -> None:
+    client = start(llm_provider="commentary", rate_limit_per_minute="1").client()
+    answers = [client.call("POST", "/api/v1/tasks", GOOD, headers={"Idempotency-Key": "one"}) for _ in range(3)]
+    assert len({answer.json()["task_id"] for answer in answers}) == 1
 
 
 def test_metrics_and_logs_never_hold_a_question(start: Start, tmp_path: Path) -> None:

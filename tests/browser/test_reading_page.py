@@ -12,8 +12,9 @@ from playwright.sync_api import Page, expect
 from browser.visiting import OpenPage, Pace, Site, ask, shown_sections, task_of, wait_for_end
 from jieqian.sections.section import SECTIONS
 
-# Slow enough to be looked at half-way (about eight seconds a reading), quick enough for a test.
-SLOW = {"tokens": 400, "tokens_per_second": 70.0, "first_token_ms": 100.0}
+# Slow enough to be looked at half-way on a busy machine (ten seconds a reading), and one that never ends by itself.
+SLOW = {"tokens": 400, "tokens_per_second": 40.0, "first_token_ms": 100.0}
+ENDLESS = {**SLOW, "stall_after": 150}
 
 
 def assert_whole(page: Page, source: str) -> None:
@@ -121,7 +122,7 @@ def test_a_crash_of_the_server_loses_nothing(open_page: OpenPage, pace: Pace, mo
 
 
 def test_stop_keeps_what_is_finished(model_site: Site, open_page: OpenPage, pace: Pace) -> None:
-    pace(**SLOW)
+    pace(**ENDLESS)
     page = open_page(model_site)
     task_id = ask(page, "Should I stop here?")
     half_way(page)
@@ -136,7 +137,7 @@ def test_stop_keeps_what_is_finished(model_site: Site, open_page: OpenPage, pace
 
 
 def test_erasing_takes_it_from_every_tab(model_site: Site, open_page: OpenPage, pace: Pace) -> None:
-    pace(**SLOW)
+    pace(**ENDLESS)
     page = open_page(model_site)
     task_id = ask(page, "A secret question")
     half_way(page)

@@ -62,9 +62,14 @@ class House:
     def __init__(self, *, max_queue: int = 512, per_minute: int = 0) -> None:
         self.lots = LOTS
         self.store = MemoryTaskStore()
-        self.rate_limit = RateLimit(per_minute)
         self.engines = Engines(self._choose, self._no_strategy, self._no_options)
-        self._desk = FrontDesk(store=self.store, lots=self.lots, estimate=Estimate(1, lambda: 0), max_queue=max_queue)
+        self._desk = FrontDesk(
+            store=self.store,
+            lots=self.lots,
+            estimate=Estimate(1, lambda: 0),
+            max_queue=max_queue,
+            rate_limit=RateLimit(per_minute),
+        )
 
     async def accept(self, asked: ReadingRequest, caller: str, idempotency_key: str | None = None) -> Accepted:
         return await accept_request(asked, caller, self._desk, idempotency_key=idempotency_key)

@@ -241,5 +241,11 @@ def test_a_pair_of_escapes_cut_anywhere_comes_out_whole() -> None:
         assert_invariant(drafts)
 
 
+def test_a_key_doubled_in_disguise_never_takes_back_what_was_shown() -> None:
+    drafts = fed(list('{"conclusion": "先前的話。", "conclusio\\u006e": "別的"}'))
+    assert_invariant(drafts)
+    assert shown(drafts) == {SectionName.CONCLUSION: "先前的話。"}
+
+
 def test_deep_nesting_is_given_up_quietly() -> None:
     assert fed(['{"a":' + "[" * 5000]) == []

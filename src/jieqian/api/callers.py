@@ -19,7 +19,7 @@ from jieqian.tasks.store import ApiKey
 COOKIE = "jieqian_session"
 COOKIE_SECONDS = 365 * 24 * 3600
 #: Answered without a cookie, to whoever asks.
-WITHOUT_SESSION = frozenset({"/healthz", "/readyz", "/metrics"})
+WITHOUT_SESSION = ("/healthz", "/readyz", "/metrics", "/static/")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 FindKey = Callable[[str], Awaitable[ApiKey | None]]
@@ -42,7 +42,7 @@ class CallerMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Name the caller in the request's state, or refuse them."""
-        if scope["type"] != "http" or scope["path"] in WITHOUT_SESSION:
+        if scope["type"] != "http" or scope["path"].startswith(WITHOUT_SESSION):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse
 from jieqian.api.bodies import FeedbackBody, TaskBody, openapi_body, read_body
 from jieqian.api.callers import caller_of
 from jieqian.api.house import Housed
-from jieqian.errors import InvalidRequest, UnknownLot
+from jieqian.errors import InvalidRequest, UnknownCollection, UnknownLot
 from jieqian.events.feed import frames
 from jieqian.events.sse import EventStreamResponse
 from jieqian.reading.accept import ReadingRequest
@@ -34,12 +34,7 @@ async def create_task(
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= LONGEST_IDEMPOTENCY_KEY:
         raise InvalidRequest(f"Idempotency-Key: 1 to {LONGEST_IDEMPOTENCY_KEY} characters.")
     body = await read_body(request, TaskBody)
-    # A repeated key makes no new task, so it is never refused.
-    if idempotency_key is None or not await house.store.knows_key(caller, idempotency_key):
-        house.rate_limit.check(caller)
     accepted = await house.accept(ReadingRequest(**body.model_dump()), caller, idempotency_key, arrived)
-    if accepted.created:
-        house.rate_limit.count(caller)
     task = accepted.task
     place = (await house.store.ahead_of([task.id])).get(task.id) if task.status is Status.QUEUED else None
     document = {
@@ -136,7 +131,7 @@ async def describe(task: Task, house: Housed) -> dict[str, Any]:
     """A task with its lot, sections, timings and, when it is complete, the reading."""
     try:
         lot = house.lots.lot(task.collection, task.lot).as_dict(task.language)
-    except UnknownLot:  # withdrawn since
+    except (UnknownLot, UnknownCollection):  # withdrawn since
         lot = {"collection": task.collection, "number": task.lot, "id": f"{task.collection}/{task.lot}"}
     timings = timings_of(task, task.timings)
     sections = task.sections_dict()

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from jieqian.checks.care import care_message, find_danger, help_lines
@@ -29,6 +30,7 @@ from jieqian.lots.lot import Lot
 from jieqian.lots.numbers import parse_lot_number, split_lot_id
 from jieqian.reading.messages import stage_message
 from jieqian.reading.reading import reading_document, timings_of
+from jieqian.tasks.limits import RateLimit
 from jieqian.tasks.store import Accepted, TaskStore
 from jieqian.tasks.task import Mode, NewTask, Status, StrategyName, Task
 from jieqian.worker.positions import Estimate
@@ -60,6 +62,7 @@ class FrontDesk:
     lots: LotLibrary
     estimate: Estimate
     max_queue: int
+    rate_limit: RateLimit
 
 
 async def accept_request(
@@ -75,6 +78,10 @@ async def accept_request(
         await _check_parent(asked.parent_id, caller, desk.store)
     if asked.draw_id is not None:
         await _check_draw(asked.draw_id, lot, caller, desk.store)
+    care = await _care_off_the_loop(question, language)
+    # A repeated key makes no new task, and a person in danger is answered however often they ask.
+    if care is None and not (idempotency_key and await desk.store.knows_key(caller, idempotency_key)):
+        desk.rate_limit.check(caller)
     new = NewTask(
         id=str(uuid.uuid4()),
         caller=caller,
@@ -87,12 +94,16 @@ async def accept_request(
         fresh=asked.fresh,
         parent_id=asked.parent_id,
         draw_id=asked.draw_id,
-        care=await _care_off_the_loop(question, language),
+        care=care,
         idempotency_key=idempotency_key,
         body_hash=_body_hash(asked) if idempotency_key is not None else None,
         created_at=arrived or time.time(),
     )
-    return await desk.store.accept(new, lambda ahead: first_events(new, lot, ahead, desk.estimate), desk.max_queue)
+    first = partial(first_events, new, lot, estimate=desk.estimate)
+    accepted = await desk.store.accept(new, first, desk.max_queue)
+    if accepted.created:
+        desk.rate_limit.count(caller)
+    return accepted
 
 
 def find_asked_lot(asked: ReadingRequest, lots: LotLibrary) -> Lot:

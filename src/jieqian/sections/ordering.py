@@ -27,8 +27,11 @@ ASKED_LENGTHS: Mapping[Language, tuple[int, int]] = {
 
 
 def schema_of(wanted: tuple[SectionName, ...], lot: Lot) -> dict[str, Any]:
-    """The JSON Schema of an answer: the wanted sections in order, the first an array with one string a verse line."""
-    text = {"type": "string", "minLength": 1}
+    """The JSON Schema of an answer: the wanted sections in order, the first an array with one string a verse line.
+
+    Only keywords that strict structured output takes everywhere: no bounds on a string's length.
+    """
+    text = {"type": "string"}
     lines = {"type": "array", "items": text, "minItems": len(lot.lines), "maxItems": len(lot.lines)}
     return {
         "type": "object",

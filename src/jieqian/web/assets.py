@@ -12,9 +12,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
-# `private`: the answer may carry a visitor's session cookie, which no shared cache may keep.
-_FOR_GOOD = "private, max-age=31536000, immutable"
-_ASK_AGAIN = "private, no-cache"
+_FOR_GOOD = "public, max-age=31536000, immutable"
+_ASK_AGAIN = "public, no-cache"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,18 +27,6 @@ from jieqian.web.texts import Texts, page_language
 HISTORY_PAGE = 20
 
 
-class NewTaskLimit(Protocol):
-    """How many new tasks a caller may start."""
-
-    def check(self, caller: str) -> None:
-        """Raise `RateLimited` where the caller has nothing left."""
-        ...
-
-    def count(self, caller: str) -> None:
-        """A task was made."""
-        ...
-
-
 class PagesHouse(Protocol):
     """What the pages need of the running service."""
 
@@ -55,11 +43,6 @@ class PagesHouse(Protocol):
     @property
     def engines(self) -> Engines:
         """Who writes."""
-        ...
-
-    @property
-    def rate_limit(self) -> NewTaskLimit:
-        """The limit on new tasks."""
         ...
 
     async def accept(self, asked: ReadingRequest, caller: str, idempotency_key: str | None = None) -> Accepted:
@@ -110,12 +93,9 @@ class _Pages:
         asked = AskForm(submission=new_submission())
         try:
             asked = ask_form(await read_fields(request))
-            self._house.rate_limit.check(caller)
             accepted = await self._accept(asked, caller)
         except JieqianError as error:
             return await self._form_page(request, _without_what_is_gone(asked, error), error)
-        if accepted.created:
-            self._house.rate_limit.count(caller)
         return _see(path_for(request, "reading", task_id=accepted.task.id))
 
     async def reading(self, request: Request, task_id: str) -> Response:
