@@ -12,6 +12,8 @@ from pythonjsonlogger.json import JsonFormatter
 
 from jieqian.settings import LogFormat
 
+#: The log line of a blocked event loop (`LOOP_WATCH_MS`).
+LOOP_BLOCKED = "event loop blocked"
 _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 

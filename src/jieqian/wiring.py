@@ -18,6 +18,7 @@ from jieqian.events.event import StoredEvent
 from jieqian.events.live import LiveEvents
 from jieqian.llm.client import ModelInfo
 from jieqian.llm.selection import Choice, choose_client
+from jieqian.logs import LOOP_BLOCKED
 from jieqian.lots.library import LotLibrary
 from jieqian.metrics.prometheus import Metrics
 from jieqian.reading.accept import FrontDesk, ReadingRequest, accept_request, care_for
@@ -170,7 +171,7 @@ def warm_checks() -> None:
 
 def log_block(block: Block) -> None:
     """Say what kept the event loop from its work."""
-    logger.error("event loop blocked", extra={"action": "loop_blocked", "ms": round(block.ms), "stack": block.stack})
+    logger.error(LOOP_BLOCKED, extra={"action": "loop_blocked", "ms": round(block.ms), "stack": block.stack})
 
 
 def own_data_dir(data_dir: Path) -> FileLock:
