@@ -27,6 +27,7 @@ from jieqian.reading.run import Desk, run_reading
 from jieqian.sections.retelling import Retelling
 from jieqian.sections.sequential import Sequential
 from jieqian.sections.strategy import Strategy, WritingOptions
+from jieqian.sections.warming import warm_up
 from jieqian.settings import Settings, session_secret
 from jieqian.tasks.database import migrate, url_of
 from jieqian.tasks.limits import RateLimit
@@ -166,6 +167,7 @@ class House:
 
 def warm_checks() -> None:
     """Read tables and compile patterns before the first question comes, not while it waits."""
+    warm_up()
     care_for("籤", resolve_language(None, "籤"))
 
 
