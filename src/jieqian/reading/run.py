@@ -33,7 +33,7 @@ from jieqian.sections.strategy import (
 from jieqian.tasks.store import TaskStore
 from jieqian.tasks.task import MAX_ATTEMPTS, MAX_DELIVERIES, Task
 
-#: Waits before the second and the third attempt, in seconds: a busy server gets a breath.
+#: Waits after a server that failed once and twice, in seconds. A section that was refused is asked for again at once.
 BREATHS = (0.5, 2.0)
 _LOG_PAGE = 1000
 
@@ -150,17 +150,20 @@ async def write_with_model(task: Task, desk: Desk, record: Record, prompt: Promp
     try:
         async with asyncio.timeout(deadline):
             while record.missing and record.attempts < most:
-                if record.attempts:
-                    await asyncio.sleep(BREATHS[record.attempts - 1])
-                if not await make_attempt(engine, record, prompt, complaints):
+                failure = await make_attempt(engine, record, prompt, complaints)
+                if failure is not None and not failure.retryable:
                     return
+                if failure is not None and record.missing and record.attempts < most:
+                    await asyncio.sleep(BREATHS[record.attempts - 1])
     except TimeoutError:
         record.take_back_unfinished("deadline_passed")
         await record.attempt_ended("deadline_passed")
 
 
-async def make_attempt(engine: Engine, record: Record, prompt: Prompt, complaints: dict[SectionName, str]) -> bool:
-    """One attempt at all missing sections; `complaints` is replaced by its own. False: another would not help."""
+async def make_attempt(
+    engine: Engine, record: Record, prompt: Prompt, complaints: dict[SectionName, str]
+) -> ModelError | None:
+    """One attempt at all missing sections; `complaints` is replaced by its own. Answers what failed, if it did."""
     attempt = _Attempt()
     order = WritingOrder(
         client=engine.client,
@@ -172,21 +175,22 @@ async def make_attempt(engine: Engine, record: Record, prompt: Prompt, complaint
         written=record.texts(),
     )
     checked_before = record.watch.stage_ms(Stage.VALIDATION)
-    reason, helps = "section_missing", True
+    failure: ModelError | None = None
     async with record.stage(Stage.GENERATION):
         try:
             async with aclosing(engine.strategy.write(order)) as drafts:  # type: ignore[type-var]
                 async for draft in drafts:
                     await take_draft(draft, engine, record, prompt, attempt)
         except ModelError as error:
-            reason, helps = error.code, error.retryable
+            failure = error
             record.model_failed(error)
-        record.take_back_unfinished("section_too_long" if attempt.cut_short else reason)
+        reason = failure.code if failure else "section_too_long" if attempt.cut_short else "section_missing"
+        record.take_back_unfinished(reason)
     record.tell_validation(record.watch.stage_ms(Stage.VALIDATION) - checked_before)
     complaints.clear()
     complaints.update(attempt.complaints)
     await record.attempt_ended(reason if record.missing else None)
-    return helps
+    return failure
 
 
 async def take_draft(draft: Draft, engine: Engine, record: Record, prompt: Prompt, attempt: _Attempt) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 BLANK_CHARACTERS = 200
-REPEATED_CHARACTERS = 360
+#: Words that come three times in a row, and for so many characters, will come for ever.
+TIMES, REPEATED_CHARACTERS = 3, 90
 LONGEST_PERIOD = 120
 
 _BLANK = re.compile(r"(?:\s|\\[nrt])+\Z")
@@ -23,7 +24,7 @@ class RamblingWatch:
 
     def feed(self, text: str) -> str | None:
         """Why the answer should be ended now, or None."""
-        self._tail = (self._tail + text)[-REPEATED_CHARACTERS:]
+        self._tail = (self._tail + text)[-TIMES * LONGEST_PERIOD :]
         self._unseen += len(text)
         if self._unseen < 40:
             return None
@@ -31,8 +32,10 @@ class RamblingWatch:
         blank = _BLANK.search(self._tail)
         if blank and len(blank.group()) >= BLANK_CHARACTERS:
             return "The model wrote nothing but white space."
-        if len(self._tail) == REPEATED_CHARACTERS and any(
-            self._tail[period:] == self._tail[:-period] for period in range(1, LONGEST_PERIOD + 1)
-        ):
+        if any(self._repeats(period) for period in range(1, LONGEST_PERIOD + 1)):
             return "The model repeated the same words without end."
         return None
+
+    def _repeats(self, period: int) -> bool:
+        run = self._tail[-max(TIMES * period, REPEATED_CHARACTERS) :]
+        return len(run) >= max(TIMES * period, REPEATED_CHARACTERS) and run[period:] == run[:-period]
