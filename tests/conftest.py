@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from blockbuster import BlockBuster, blockbuster_ctx
 
-from jieqian.testing.loop_watch import Block, watch
+from jieqian.metrics.loop_watch import Block, watch
 
 #: Where blocking is right: imports, and opening the data, once each in the life of a process.
 MAY_BLOCK = (

@@ -4,7 +4,7 @@ JieqianError
 ├── RequestError             an answer to a caller (RFC 9457 problem document)
 │   ├── MalformedJson (400)  InvalidApiKey (401)  CrossSiteRequest (403)
 │   ├── UnknownCollection, UnknownLot, UnknownTask, UnknownDraw, UnknownParent (404)
-│   ├── DrawAlreadyRevealed (409)  QuestionTooLong, BodyTooLarge (413)
+│   ├── RequestTimeout (408)  DrawAlreadyRevealed (409)  QuestionTooLong, BodyTooLarge (413)
 │   ├── InvalidRequest (422): InvalidLot, InvalidQuestion, UnsupportedLanguage, UnknownMode, UnknownStrategy,
 │   │                          IdempotencyMismatch, DrawMismatch
 │   └── RateLimited, QueueFull (429)
@@ -109,6 +109,14 @@ class UnknownDraw(RequestError):
 
     code = "unknown_draw"
     status = 404
+
+
+class RequestTimeout(RequestError):
+    """The request's body did not arrive in time. Send it again."""
+
+    code = "request_timeout"
+    status = 408
+    retryable = True
 
 
 class DrawAlreadyRevealed(RequestError):

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 import secrets
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from jieqian.errors import UsageError
+
+logger = logging.getLogger(__name__)
+#: The umask of a process that writes to DATA_DIR: what it makes there is for its user alone.
+OURS_ALONE = 0o077
+_SECRET = re.compile(r"[0-9a-f]{64}")
+_ORIGIN = re.compile(r"https?://[^\s/*?#@]+")
 
 
 class Provider(StrEnum):
@@ -70,7 +79,25 @@ class Settings(BaseSettings):
     @field_validator("cors_origins", mode="before")
     @classmethod
     def _split_origins(cls, given: object) -> object:
-        return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
+        if not isinstance(given, str):
+            return given
+        return tuple(part.strip().rstrip("/") for part in given.split(",") if part.strip())
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _only_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not _ORIGIN.fullmatch(origin):
+                # `*` too: with cookies it would let any site read a visitor's questions.
+                raise ValueError(f"{origin!r} is no site's origin; name each, as https://example.org")
+        return origins
+
+    @field_validator("llm_api_key")
+    @classmethod
+    def _fits_a_header(cls, key: str | None) -> str | None:
+        if key is not None and not (key.isascii() and key.isprintable()):
+            raise ValueError("a key is of letters, digits and marks in ASCII, in one line")
+        return key
 
     @field_validator("database_url", "llm_base_url", "llm_api_key", "llm_model", "llm_fast_model", mode="before")
     @classmethod
@@ -83,22 +110,59 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        faults = "; ".join(f"JIEQIAN_{str(fault['loc'][-1]).upper()}: {fault['msg']}" for fault in error.errors())
-        raise UsageError(f"Settings: {faults}.") from error
+        raise UsageError(f"Settings: {'; '.join(_told(fault) for fault in error.errors())}.") from error
     except UnicodeDecodeError as error:
         raise UsageError("Settings: the file .env is not UTF-8 text.") from error
+    except OSError as error:
+        raise UsageError(f"Settings: the file .env cannot be read: {error.strerror}.") from error
+
+
+def make_data_dir(data_dir: Path) -> None:
+    """Make the data folder, for this user alone, where it is not there. Raises `UsageError` where that fails."""
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        told = f"The data folder {data_dir} cannot be made: {error.strerror}."
+        raise UsageError(f"{told} Set JIEQIAN_DATA_DIR to another.") from error
 
 
 def session_secret(settings: Settings) -> str:
-    """What signs sessions: `SECRET_KEY`, or one made once and kept in DATA_DIR (mode 0600), to outlive a restart."""
+    """What signs sessions: `SECRET_KEY`, or one made once and kept in DATA_DIR (mode 0600), to outlive a restart.
+
+    A file that holds anything but 64 hexadecimal digits (emptied by a full disk, say) would let anyone sign: it gets
+    a new secret, and earlier sessions end. Raises `UsageError` where the file cannot be used.
+    """
     if settings.secret_key:
         return settings.secret_key
     path = settings.data_dir / "secret_key"
-    if not path.exists():
-        half_made = path.with_suffix(".new")
-        half_made.unlink(missing_ok=True)
-        handle = os.open(half_made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(secrets.token_hex(32))
-        half_made.replace(path)  # whole or not at all
-    return path.read_text(encoding="ascii").strip()
+    try:
+        kept = path.read_bytes().decode("ascii", "replace").strip() if path.exists() else None
+        if kept is not None and _SECRET.fullmatch(kept):
+            return kept
+        if kept is not None:
+            logger.warning(
+                "%s held no secret; a new one is made, and earlier sessions end",
+                path,
+                extra={"action": "secret_renewed"},
+            )
+        return _new_secret(path)
+    except OSError as error:
+        raise UsageError(f"The secret in {path} cannot be used: {error.strerror}.") from error
+
+
+def _new_secret(path: Path) -> str:
+    secret = secrets.token_hex(32)
+    half_made = path.with_suffix(".new")
+    half_made.unlink(missing_ok=True)
+    handle = os.open(half_made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(secret)
+        file.flush()
+        os.fsync(file.fileno())
+    half_made.replace(path)  # whole or not at all
+    return secret
+
+
+def _told(fault: ErrorDetails) -> str:
+    name = str(fault["loc"][-1]).upper().removeprefix("JIEQIAN_")
+    return f"JIEQIAN_{name}: {fault['msg'].removeprefix('Value error, ')}"

@@ -13,28 +13,30 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from jieqian.checks.language import resolve_language
-from jieqian.errors import UsageError
+from jieqian.errors import StoreError, UsageError
 from jieqian.events.event import StoredEvent
 from jieqian.events.live import LiveEvents
 from jieqian.llm.client import ModelInfo
 from jieqian.llm.selection import Choice, choose_client
 from jieqian.logs import LOOP_BLOCKED
 from jieqian.lots.library import LotLibrary
+from jieqian.metrics.loop_watch import Block, LoopWatch, watch
 from jieqian.metrics.prometheus import Metrics
 from jieqian.reading.accept import FrontDesk, ReadingRequest, accept_request, care_for
 from jieqian.reading.engines import Engines
+from jieqian.reading.reading import timings_of
+from jieqian.reading.record import log_end
 from jieqian.reading.run import Desk, run_reading
 from jieqian.sections.retelling import Retelling
 from jieqian.sections.sequential import Sequential
 from jieqian.sections.strategy import Strategy, WritingOptions
 from jieqian.sections.warming import warm_up
-from jieqian.settings import Settings, session_secret
+from jieqian.settings import Settings, make_data_dir, session_secret
 from jieqian.tasks.database import migrate, url_of
 from jieqian.tasks.limits import RateLimit
 from jieqian.tasks.sql_store import SqlTaskStore
 from jieqian.tasks.store import Accepted
 from jieqian.tasks.task import Mode, Status, StrategyName, Task
-from jieqian.testing.loop_watch import Block, LoopWatch, watch
 from jieqian.worker.doorbell import InProcessDoorbell
 from jieqian.worker.pool import WorkerPool
 from jieqian.worker.positions import Estimate, tell_positions
@@ -66,7 +68,7 @@ class House:
             lambda: choose(settings), strategy_for, lambda model, mode: options(settings, model, mode)
         )
         self.doorbell = InProcessDoorbell()
-        self.pool = WorkerPool(self.store, self.doorbell, self._run_task, slots=settings.workers)
+        self.pool = WorkerPool(self.store, self.doorbell, self._run_task, slots=settings.workers, on_end=self._ended)
         self.estimate = Estimate(settings.workers, lambda: self.pool.counts.active)
         self.rate_limit = RateLimit(settings.rate_limit_per_minute)
         self._front = FrontDesk(
@@ -120,20 +122,46 @@ class House:
         self.owner.release()
 
     async def accept(
-        self, asked: ReadingRequest, caller: str, idempotency_key: str | None = None, arrived: float = 0.0
+        self,
+        asked: ReadingRequest,
+        caller: str,
+        idempotency_key: str | None = None,
+        *,
+        arrived: float = 0.0,
+        limited_as: str | None = None,
     ) -> Accepted:
-        """Check and store a request, and wake a worker."""
+        """Check and store a request, and wake a worker; see `accept_request`."""
         accepted = await accept_request(
-            asked, caller, self._front, idempotency_key=idempotency_key, arrived=arrived or time.time()
+            asked,
+            caller,
+            self._front,
+            idempotency_key=idempotency_key,
+            arrived=arrived or time.time(),
+            limited_as=limited_as,
         )
         if accepted.created:
             task = accepted.task
             self.metrics.task_accepted(task.collection, task.language.value)
             if task.care:
                 self.metrics.care_given(str(task.care["kind"]))
+                self._ended(task)
             else:
                 self.doorbell.ring()
         return accepted
+
+    async def stop_task(self, task_id: str, caller: str) -> Task:
+        """Stop the caller's task; one that has ended is left as it is."""
+        now = time.time()
+        task = await self.store.stop(task_id, caller, now)
+        if task.ended_at == now:
+            self._ended(task)
+        return task
+
+    def _ended(self, task: Task) -> None:
+        """Count and log a task that ended without a worker's report."""
+        timings = timings_of(task, task.timings)
+        self.metrics.reading_ended(timings, task.status.value)
+        log_end(task.status.value, timings)
 
     async def _run_task(self, task: Task, token: str) -> None:
         begun = time.perf_counter()
@@ -146,7 +174,10 @@ class House:
 
     async def _keep_counting(self) -> None:
         while True:
-            self._counts = await self.store.counts()
+            try:
+                self._counts = await self.store.counts()
+            except StoreError as error:
+                logger.error("cannot count: %s", error, extra={"action": "counting_failed"})
             await asyncio.sleep(GAUGE_SECONDS)
 
     def _show_gauges(self) -> None:
@@ -181,7 +212,7 @@ def log_block(block: Block) -> None:
 def own_data_dir(data_dir: Path) -> FileLock:
     """Make the data folder and become its one owner. Raises `UsageError` where it cannot be used or is owned."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        make_data_dir(data_dir)
         lock = FileLock(data_dir / "jieqian.lock", thread_local=False)
         lock.acquire(timeout=0)
         (data_dir / "jieqian.pid").write_text(f"{os.getpid()}\n", encoding="ascii")

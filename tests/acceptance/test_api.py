@@ -208,6 +208,26 @@ def test_danger_to_life_gets_help_lines_and_no_fortune(client: Client) -> None:
     assert reading["care"]["message"]
     assert all({"name", "contact", "country", "checked_on"} <= set(line) for line in reading["care"]["help_lines"])
     assert client.task(task_id)["status"] == "completed"
+    timings = client.task(task_id)["timings"]
+    assert timings["total_time_ms"] == timings["other_ms"] > 0
+    follow_up = client.ask(question="那明天呢？", parent_id=task_id)
+    assert [event.type for event in client.events(follow_up)][-2:] == ["care", "completed"]
+
+
+def test_a_repeated_request_is_answered_also_after_its_parent_was_erased(client: Client) -> None:
+    parent = client.ask(question="會順利嗎？")
+    body = {**GOOD, "parent_id": parent}
+    key = {"Idempotency-Key": "follow-up"}
+    first = client.call("POST", "/api/v1/tasks", body, headers=key).json()
+    client.call("DELETE", f"/api/v1/tasks/{parent}")
+    assert client.call("POST", "/api/v1/tasks", body, headers=key).json()["task_id"] == first["task_id"]
+
+
+@pytest.mark.parametrize("field", ["collection", "parent_id", "draw_id", "mode", "language"])
+def test_half_a_character_in_any_field_is_refused(client: Client, field: str) -> None:
+    raw = json.dumps({**GOOD, field: "x"}).replace('"x"', '"\\ud800"').encode()
+    answer = client.call("POST", "/api/v1/tasks", raw=raw)
+    assert (answer.status, answer.json()["code"]) == (422, "invalid_request")
 
 
 def test_feedback_is_kept_and_bad_feedback_is_refused(client: Client) -> None:
@@ -232,8 +252,10 @@ def test_collections_and_lots_are_shown(client: Client) -> None:
 
 def test_too_many_requests_are_told_when_to_come_back(start: Start) -> None:
     client = start(llm_provider="commentary", rate_limit_per_minute="3").client()
-    statuses = [client.call("POST", "/api/v1/tasks", GOOD).status for _ in range(4)]
-    assert statuses == [202, 202, 202, 429]
+    client.call("GET", "/api/v1/collections")
+    with ThreadPoolExecutor(4) as threads:
+        statuses = list(threads.map(lambda _: client.call("POST", "/api/v1/tasks", GOOD).status, range(4)))
+    assert sorted(statuses) == [202, 202, 202, 429]
     refused = client.call("POST", "/api/v1/tasks", GOOD, headers={"Idempotency-Key": "a fresh key is no way round"})
     assert (refused.status, refused.json()["retryable"]) == (429, True)
     assert int(refused.headers["retry-after"]) >= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -73,6 +74,9 @@ def test_an_orderly_stop_ends_streams_and_gives_the_task_back(start: Start, olla
     seen += client.events(task_id, seen[-1].id)
     assert [event.id for event in seen] == list(range(1, len(seen) + 1))
     assert seen[-1].type == "completed"
+    assert shown_texts(seen) == finished_texts(seen), "what was shown and not finished is taken back"
+    queue = [event.data["state"] for event in seen if event.type == "stage" and event.data["stage"] == "queue"]
+    assert queue == ["started", "finished"]
     assert "Traceback" not in program.log.read_text()
 
 
@@ -118,3 +122,16 @@ def test_workers_alone_need_postgresql(start: Start, tmp_path: object) -> None:
     )
     assert second.returncode == 2
     assert "PostgreSQL" in second.stderr
+
+
+def test_a_task_whose_row_cannot_be_read_fails_and_stands_in_nobodys_way(start: Start) -> None:
+    program = start(llm_provider="commentary", workers="1")
+    client = program.client()
+    client.ask(question="會順利嗎？")
+    program.stop()
+    with contextlib.closing(sqlite3.connect(program.data_dir / "jieqian.db")) as database, database:
+        database.execute("update tasks set status = 'queued', ended_at = null, lease_token = null, language = 'tlh'")
+    program.start()
+    assert list(client.events(client.ask(question="還有別人在等")))[-1].type == "completed"
+    assert client.call("GET", "/readyz").status == 200
+    assert len(client.call("GET", "/api/v1/tasks").json()["tasks"]) == 1

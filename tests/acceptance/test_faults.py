@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from program import ModelServer, Program
+from program import ModelServer, Program, wait_until
 from test_reading import finished_texts, shown_texts
 
 Start = Callable[..., Program]
@@ -93,3 +94,31 @@ def test_only_the_refused_section_is_asked_for_again_with_the_reason(start: Star
     resets = [event.data for event in events if event.type == "section_reset"]
     assert [reset["section"] for reset in resets] == ["challenges"]
     assert resets[0]["reason"]
+
+
+def test_a_stopped_task_frees_its_worker_at_once_also_while_the_model_is_silent(
+    start: Start, ollama: ModelServer
+) -> None:
+    ollama.script(default={"hang": True})
+    program = start(llm_base_url=ollama.url)
+
+    def ask_and_stop(place: int) -> None:
+        client = program.client()
+        task_id = client.ask(question=f"第{place}個問題")
+        assert client.call("POST", f"/api/v1/tasks/{task_id}/stop").json()["status"] == "stopped"
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(ask_and_stop, range(16)))
+
+    def active() -> str:
+        metrics = program.client().call("GET", "/metrics").body.decode()
+        return metrics.split('jieqian_workers{state="active"} ')[1].split()[0]
+
+    wait_until(lambda: active() == "0.0", seconds=5)
+
+
+def test_the_deadline_counts_no_attempt_that_was_not_made(start: Start, ollama: ModelServer) -> None:
+    ollama.script(default={"status": 503})
+    client = start(llm_base_url=ollama.url, task_deadline_seconds="1.5").client()
+    timings = list(client.events(client.ask(question="會順利嗎？")))[-1].data["timings"]
+    assert timings["attempts"] == len(ollama.seen())

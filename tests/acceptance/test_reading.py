@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -93,6 +94,7 @@ def test_an_ended_task_replays_whole_and_ends_with_204(client: Client) -> None:
     assert list(client.events(task_id, 5)) == events[5:]
     assert list(client.events(task_id, query="?after=5")) == events[5:]
     assert list(client.events(task_id, 7, "?after=5")) == events[7:], "the header wins"
+    assert list(client.events(task_id, "garbage", "?after=5")) == events[5:], "garbage counts as absent"
 
 
 @pytest.mark.parametrize("garbage", ["abc", "-3", "99999", "1.5", "", "%D9%A3", "9" * 400])
@@ -144,6 +146,9 @@ def test_stop_keeps_finished_sections_and_ends_the_models_work(client: Client, o
     assert ollama.seen()[-1]["client_left"] is True
     kept = client.task(task_id)
     assert kept["sections"] == last.data["sections"]
+    assert sum(kept["timings"][stage] for stage in STAGES) == pytest.approx(kept["timings"]["total_time_ms"], abs=0.2)
+    metrics = client.call("GET", "/metrics").body.decode()
+    assert re.search(r'jieqian_tasks_total{[^}]*status="stopped"[^}]*} 1.0', metrics)
     again = client.call("POST", f"/api/v1/tasks/{task_id}/stop").json()
     assert again["status"] == "stopped"
     assert again["last_event_id"] == kept["last_event_id"], "an ended task is unchanged"

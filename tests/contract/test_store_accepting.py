@@ -127,13 +127,18 @@ async def test_an_erased_tasks_key_is_free(store: TaskStore):
     assert (await accept(store, idempotency_key="k", body_hash="other")).id != first.id
 
 
-async def test_a_key_is_known_as_long_as_its_task_is_there(store: TaskStore):
-    assert not await store.knows_key("asker", "k")
+async def test_a_key_brings_back_its_task_for_a_day_and_as_long_as_it_is_there(store: TaskStore):
+    async def found(caller: str, now: float = SAMPLE_TIME) -> tuple[str, str] | None:
+        earlier = await store.task_of_key(caller, "k", now)
+        return earlier and (earlier[0].id, earlier[1])
+
+    assert await found("asker") is None
     task = await accept(store, idempotency_key="k", body_hash="b")
-    assert await store.knows_key("asker", "k")
-    assert not await store.knows_key("another", "k")
+    assert await found("asker") == (task.id, "b")
+    assert await found("another") is None
+    assert await found("asker", SAMPLE_TIME + 86_401) is None
     await store.erase(task.id, "asker")
-    assert not await store.knows_key("asker", "k")
+    assert await found("asker") is None
 
 
 async def test_one_key_many_times_at_once_is_one_insert(store: TaskStore, ear: Ear):

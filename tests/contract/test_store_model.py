@@ -92,8 +92,12 @@ class TwoStores(RuleBasedStateMachine):
         self.accepted += accepted is not None and accepted[1]
 
     @rule(caller=callers)
-    def knows_key(self, caller: str) -> None:
-        self.both(lambda store: store.knows_key(caller, "k"))
+    def task_of_key(self, caller: str) -> None:
+        async def found(store: TaskStore) -> tuple[str, str] | None:
+            earlier = await store.task_of_key(caller, "k", self.now)
+            return earlier and (earlier[0].id, earlier[1])
+
+        self.both(found)
 
     @rule(seconds=st.sampled_from([1.0, 40.0, 90_000.0]))
     def time_passes(self, seconds: float) -> None:

@@ -8,6 +8,7 @@ from jieqian.events.event import Completed
 from jieqian.sections.section import SECTIONS
 from jieqian.tasks.store import TaskStore
 from jieqian.tasks.task import Feedback, Status
+from jieqian.tasks.timings import ADDING_UP
 from jieqian.testing.sample_tasks import SAMPLE_TIME, Ear, sample_section
 
 # -- writing a reading -------------------------------------------------------------------------------------------------
@@ -100,6 +101,7 @@ async def test_stop_ends_a_live_task_and_keeps_its_sections(store: TaskStore, ea
     assert stopped == await store.get(task.id)
     assert (stopped.status, stopped.sections, stopped.ended_at) == (Status.STOPPED, kept, SAMPLE_TIME + 2)
     assert stopped.timings["total_time_ms"] == 2000
+    assert sum(stopped.timings[key] for key in ADDING_UP) == 2000
     last = (await store.events(task.id, 0, 10))[-1]
     assert (last.id, last.type, last.final) == (stopped.last_event_id, "stopped", True)
     assert ("一句一句" in last.data) is running

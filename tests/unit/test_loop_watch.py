@@ -9,8 +9,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 from blockbuster import BlockBuster, BlockingError
 
+from jieqian.metrics.loop_watch import Block, watch
 from jieqian.settings import Settings, session_secret
-from jieqian.testing.loop_watch import Block, watch
 
 LIMIT_MS = 50
 #: How long a test blocks at most until the watch has noticed, in seconds.

@@ -3,8 +3,9 @@ import threading
 import pytest
 from sample_packs import collection, lot, write_pack
 
-from jieqian.errors import PackError, UnknownCollection, UnknownLot
+from jieqian.errors import InvalidLot, PackError, UnknownCollection, UnknownLot
 from jieqian.lots.library import COLLECTIONS_FOLDER, PACKAGED, LotLibrary
+from jieqian.lots.numbers import LARGEST
 
 
 @pytest.fixture(scope="module")
@@ -164,3 +165,35 @@ def test_readers_never_see_half_a_reload(tmp_path):
 def test_folders_that_are_not_there_are_empty(tmp_path):
     library = LotLibrary([tmp_path / "none", PACKAGED])
     assert len(library.collections()) == 2
+
+
+@pytest.mark.parametrize("written", [7, 7.0, "７", "第七籤", "YueLao_7", "yuelao/7", "月老第七籤", "yue-lao-7"])
+def test_a_lot_may_be_asked_for_by_number_or_by_an_id_of_the_same_collection(packaged, written):
+    assert packaged.asked_lot("月老", written).id == "yuelao/7"
+
+
+def test_an_id_of_another_collection_is_refused_and_told(packaged):
+    with pytest.raises(InvalidLot, match="one of guanyin, and the collection asked for is yuelao"):
+        packaged.asked_lot("YueLao", "Guanyin_7")
+
+
+@pytest.mark.parametrize("written", ["abc", "", "1.5", 1.5, None, True, [7], "nowhere_7", "yuelao_x", "2-3"])
+def test_what_is_neither_number_nor_id_is_no_lot(packaged, written):
+    with pytest.raises(InvalidLot, match="no lot number"):
+        packaged.asked_lot("yuelao", written)
+
+
+@pytest.mark.parametrize(("written", "error"), [("yuelao_101", UnknownLot), (0, UnknownLot)])
+def test_an_asked_lot_that_is_not_there_is_unknown(packaged, written, error):
+    with pytest.raises(error):
+        packaged.asked_lot("yuelao", written)
+    for either in (7, "yuelao_7"):
+        with pytest.raises(UnknownCollection):
+            packaged.asked_lot("nowhere", either)
+
+
+@pytest.mark.parametrize("number", [LARGEST, -LARGEST])
+def test_a_number_that_was_cut_is_not_shown(packaged, number):
+    with pytest.raises(UnknownLot, match="none of that number") as unknown:
+        packaged.lot("yuelao", number)
+    assert "000" not in unknown.value.detail.replace("100", "")

@@ -1,6 +1,7 @@
 """The migrations build what the tables say."""
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from jieqian.errors import StoreError
+from jieqian.errors import StoreError, UsageError
 from jieqian.tasks.database import migrate, open_engine, sqlite_url
 from jieqian.tasks.tables import metadata
 
@@ -133,10 +134,44 @@ def test_a_folder_that_is_not_there_is_a_store_error(tmp_path: Path):
         migrate(sqlite_url(tmp_path / "no such folder" / "jieqian.db"))
 
 
-@pytest.mark.parametrize("url", ["no url", "cobol://there/is"])
-def test_a_url_that_means_nothing_is_a_store_error(url: str):
-    with pytest.raises(StoreError, match="DATABASE_URL"):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "no url",
+        "cobol://there/is",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file:x?mode=memory&uri=true",
+        "sqlite+aiosqlite:///x.db",
+        "postgresql://asker:hidden@[::1",
+        "postgresql://asker:hidden@localhost:port/x",
+        "postgresql://asker:hidden@localhost/x",
+    ],
+)
+def test_a_url_that_means_no_file_is_a_usage_error_without_the_password(url: str):
+    with pytest.raises(UsageError, match="DATABASE_URL") as refused:
         migrate(url)
+    assert "hidden" not in refused.value.detail
+
+
+def test_a_database_of_a_later_version_is_a_store_error(migrated: Path):
+    with closing(sqlite3.connect(migrated)) as connection:
+        connection.execute("update alembic_version set version_num = '9999'")
+        connection.commit()
+    with pytest.raises(StoreError, match="another version"):
+        migrate(sqlite_url(migrated))
+
+
+def test_a_statements_values_are_in_no_error(migrated: Path):
+    engine = open_engine(sqlite_url(migrated), writes=True)
+    try:
+        with engine.connect() as connection, pytest.raises(sa.exc.DBAPIError) as failed:
+            connection.execute(
+                sa.text("insert into tasks (id, question) values (:id, :question)"), {"id": "1", "question": "zebra"}
+            )
+    finally:
+        engine.dispose()
+    assert "zebra" not in str(failed.value)
 
 
 def test_an_unfinished_write_is_not_seen_by_readers(migrated: Path):

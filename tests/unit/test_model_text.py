@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from jieqian.errors import PromptTooLong
 from jieqian.llm.client import Message, ModelRequest, TextDelta, ThinkingDelta
 from jieqian.llm.nearest import nearest_name
-from jieqian.llm.server_text import message_of_bytes, one_line, without_echo
+from jieqian.llm.server_text import as_sentence, message_of_bytes, one_line, without_echo
 from jieqian.llm.sse import SseEvent, SseReader
 from jieqian.llm.think_split import ThinkSplitter
 from jieqian.llm.tokens import check_fits, check_not_cut, tokens_at_least, tokens_likely
@@ -180,3 +180,20 @@ def test_a_count_that_shows_a_cut_is_an_error(measured: int) -> None:
 )
 def test_the_nearest_name(asked: str, there: list[str], near: str | None) -> None:
     assert nearest_name(asked, there) == near
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("404: Not Found", "Not Found."),
+        ("404 page not found", "page not found."),
+        ("404", ""),
+        ("", ""),
+        ("4040 entries", "4040 entries."),
+        ("no such model!", "no such model!"),
+        ("cut…", "cut…"),
+        ("模型不在。", "模型不在。"),
+    ],
+)
+def test_a_servers_words_end_a_sentence_without_the_status_again(said: str, told: str) -> None:
+    assert as_sentence(said, 404) == told

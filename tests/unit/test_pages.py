@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import string
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -26,7 +27,7 @@ from jieqian.reading.engines import Engines
 from jieqian.sections.strategy import Strategy, WritingOptions
 from jieqian.tasks.limits import RateLimit
 from jieqian.tasks.store import Accepted
-from jieqian.tasks.task import Mode, StrategyName
+from jieqian.tasks.task import Mode, StrategyName, Task
 from jieqian.testing.memory_store import MemoryTaskStore
 from jieqian.web.assets import assets
 from jieqian.web.forms import MOST_BYTES, ask_form, read_fields
@@ -71,8 +72,18 @@ class House:
             rate_limit=RateLimit(per_minute),
         )
 
-    async def accept(self, asked: ReadingRequest, caller: str, idempotency_key: str | None = None) -> Accepted:
-        return await accept_request(asked, caller, self._desk, idempotency_key=idempotency_key)
+    async def accept(
+        self,
+        asked: ReadingRequest,
+        caller: str,
+        idempotency_key: str | None = None,
+        *,
+        limited_as: str | None = None,
+    ) -> Accepted:
+        return await accept_request(asked, caller, self._desk, idempotency_key=idempotency_key, limited_as=limited_as)
+
+    async def stop_task(self, task_id: str, caller: str) -> Task:
+        return await self.store.stop(task_id, caller, time.time())
 
     async def _choose(self) -> Choice:
         return Choice(client=None, provider="commentary", model=None, fast_model=None, note="No model.")

@@ -17,7 +17,7 @@ from jieqian.errors import FirstTokenTimeout, ModelNotFound, ModelRefused, Promp
 from jieqian.languages import Language
 from jieqian.llm.client import Finished, Message, ModelRequest, TextDelta
 from jieqian.llm.gguf import read_gguf
-from jieqian.llm.llamacpp import LlamaCppClient, engine_installed, packaged_model
+from jieqian.llm.llamacpp import LlamaCppClient, default_threads, engine_installed, packaged_model
 
 MODEL = packaged_model()
 installed = pytest.mark.skipif(
@@ -109,6 +109,27 @@ async def test_a_file_that_is_no_model_is_refused_in_one_line(tmp_path: Path, co
     with pytest.raises(ModelRefused):
         await client.start()
     await client.close()
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 2), (8, 8), (64, 8)])
+def test_every_core_helps_up_to_eight(cores: int, threads: int) -> None:
+    assert default_threads(cores) == threads
+
+
+@installed
+@pytest.mark.skipif(sys.platform != "linux", reason="only there is the library built with GNU OpenMP")
+@pytest.mark.parametrize(("given", "used"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "active"}, "ACTIVE")])
+def test_threads_that_wait_sleep_unless_told_otherwise(given: dict[str, str], used: str) -> None:
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    child = subprocess.run(
+        [sys.executable, "-m", "jieqian.llm.llamacpp_child"],
+        input="",
+        capture_output=True,
+        text=True,
+        env={**own, **given, "OMP_DISPLAY_ENV": "true"},
+        check=False,
+    )
+    assert f"OMP_WAIT_POLICY = '{used}'" in child.stderr
 
 
 async def test_a_missing_file_is_told(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from jieqian import __version__
 from jieqian.api import draws, health, lots, tasks
 from jieqian.api.callers import CallerMiddleware
 from jieqian.api.problems import add_problem_handlers
+from jieqian.api.transport import HeadAsGet, TimelyBodies, Uploads
 from jieqian.web.pages import mount_static, pages_router
 from jieqian.wiring import House
 
@@ -49,6 +50,7 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
         redoc_url=None,
     )
     app.state.house = house
+    app.state.uploads = Uploads()
     add_problem_handlers(app)
     api = APIRouter(prefix="/api/v1")
     for router in (tasks.router, draws.router, lots.router):
@@ -57,6 +59,7 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
     app.include_router(health.router)
     app.include_router(pages_router(house))
     mount_static(app)
+    app.add_middleware(TimelyBodies, uploads=app.state.uploads)
     app.add_middleware(
         CallerMiddleware,
         secret=house.secret,
@@ -72,6 +75,7 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"],
             expose_headers=["Location", "Retry-After"],
         )
+    app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders)
     return app
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jieqian.errors import BodyTooLarge, InvalidLot, InvalidQuestion, InvalidRequest, MalformedJson
+from jieqian.lots.numbers import LARGEST, parse_lot_number
 
 #: Larger than the longest question can be in any encoding of JSON, and small enough to be read whole.
 MOST_BYTES = 1_048_576
+_MOST_DIGITS = 100
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -69,7 +72,7 @@ async def read_body(request: Request, kind: type[Body]) -> Body:
 def parse_body(raw: bytes, kind: type[Body]) -> Body:
     """See `read_body`."""
     try:
-        given = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+        given = json.loads(raw.decode("utf-8"), parse_constant=_no_constant, parse_int=_int, parse_float=_float)
     except (ValueError, RecursionError) as error:
         raise MalformedJson from error
     if not isinstance(given, dict):
@@ -83,6 +86,16 @@ def parse_body(raw: bytes, kind: type[Body]) -> Body:
 def openapi_body(kind: type[BaseModel]) -> dict[str, Any]:
     """The part of the OpenAPI description that a body read by hand would otherwise lack."""
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": kind.model_json_schema()}}}}
+
+
+def _int(digits: str) -> int:
+    """Python makes no int of more than 4,300 digits; such a number is no lot, and no malformed JSON either."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else parse_lot_number(digits)
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else math.copysign(float(LARGEST), number)
 
 
 def _no_constant(name: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable
 from http.cookies import CookieError, SimpleCookie
@@ -31,6 +32,16 @@ def caller_of(request: HTTPConnection) -> str:
     return caller
 
 
+def limited_as(request: HTTPConnection) -> str:
+    """Whose rate limit counts: the caller's; of one without a session yet, their address, since every request of
+    theirs would be a new caller. Addresses of this machine are not counted together: a proxy has them all.
+    """
+    host = request.client.host if request.client else ""
+    if not request.state.new_session or not host or ipaddress.ip_address(host).is_loopback:
+        return caller_of(request)
+    return f"address:{host}"
+
+
 class CallerMiddleware:
     """Finds out who asks; gives a caller who has no session one, with the first answer."""
 
@@ -51,7 +62,7 @@ class CallerMiddleware:
         except JieqianError as error:
             await problem_response(error)(scope, receive, send)
             return
-        scope.setdefault("state", {})["caller"] = caller
+        scope.setdefault("state", {}).update(caller=caller, new_session=new_session is not None)
         if new_session is None:
             await self._app(scope, receive, send)
             return

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from jieqian.api.bodies import DrawBody, RevealBody, openapi_body, read_body
-from jieqian.api.callers import caller_of
+from jieqian.api.callers import caller_of, limited_as
 from jieqian.api.house import Housed
 from jieqian.languages import Language
 from jieqian.lots.draw import commitment, draw_lot, new_seed
@@ -30,9 +30,8 @@ async def begin_draw(request: Request, house: Housed) -> dict[str, Any]:
         server_seed=seed.hex(),
         created_at=time.time(),
     )
-    house.rate_limit.check(draw.caller)
+    house.rate_limit.take(limited_as(request))
     await house.store.add_draw(draw)
-    house.rate_limit.count(draw.caller)
     return {"draw_id": draw.id, "commitment": commitment(seed), "collection": draw.collection}
 
 

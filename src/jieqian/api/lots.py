@@ -9,7 +9,6 @@ from fastapi import APIRouter
 from jieqian.api.house import Housed
 from jieqian.checks.language import resolve_language
 from jieqian.languages import Language
-from jieqian.lots.numbers import parse_lot_number
 from jieqian.tasks.task import Mode
 
 router = APIRouter()
@@ -23,10 +22,10 @@ async def list_collections(house: Housed) -> list[dict[str, Any]]:
 
 @router.get("/collections/{collection}/lots/{number}", tags=["lots"])
 async def get_lot(house: Housed, collection: str, number: str, language: str | None = None) -> dict[str, Any]:
-    """One lot. `collection` may be any alias, `number` 7, ７ or 第七籤; without `language` Traditional Chinese."""
+    """One lot. `collection` may be any alias, `number` 7, ７, 第七籤 or an id; `language`: zh-Hant if absent."""
     known = house.lots.collection(collection)
     shown = Language.ZH_HANT if language is None else resolve_language(language, "")
-    return house.lots.lot(known.id, parse_lot_number(number)).as_dict(shown)
+    return house.lots.asked_lot(known.id, number).as_dict(shown)
 
 
 @router.get("/modes", tags=["modes"])

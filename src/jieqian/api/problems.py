@@ -14,12 +14,14 @@ from jieqian.errors import InvalidRequest, JieqianError
 
 logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
+#: What a status asks for: how to authenticate; that the rest of a late body must not be taken for a request.
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 408: {"Connection": "close"}}
 
 
 def problem_response(error: JieqianError) -> Response:
-    """The error's document, with `Retry-After` where it names a wait."""
+    """The error's document, with the headers its status asks for, and `Retry-After` where it names a wait."""
     document = error.problem()
-    headers = {}
+    headers = dict(_HEADERS.get(error.status, {}))
     if (seconds := error.extra.get("retry_after")) is not None:
         headers["Retry-After"] = str(seconds)
     return JSONResponse(document, status_code=error.status, headers=headers, media_type=MEDIA_TYPE)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.responses import JSONResponse
 
 from jieqian.api.bodies import FeedbackBody, TaskBody, openapi_body, read_body
-from jieqian.api.callers import caller_of
+from jieqian.api.callers import caller_of, limited_as
 from jieqian.api.house import Housed
 from jieqian.errors import InvalidRequest, UnknownCollection, UnknownLot
 from jieqian.events.feed import frames
@@ -20,6 +21,7 @@ from jieqian.tasks.task import Feedback, Status, Task
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
 LONGEST_IDEMPOTENCY_KEY = 255
+MOST_ID_DIGITS = 18
 
 
 @router.post("", status_code=202, openapi_extra=openapi_body(TaskBody))
@@ -34,7 +36,9 @@ async def create_task(
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= LONGEST_IDEMPOTENCY_KEY:
         raise InvalidRequest(f"Idempotency-Key: 1 to {LONGEST_IDEMPOTENCY_KEY} characters.")
     body = await read_body(request, TaskBody)
-    accepted = await house.accept(ReadingRequest(**body.model_dump()), caller, idempotency_key, arrived)
+    accepted = await house.accept(
+        ReadingRequest(**body.model_dump()), caller, idempotency_key, arrived=arrived, limited_as=limited_as(request)
+    )
     task = accepted.task
     place = (await house.store.ahead_of([task.id])).get(task.id) if task.status is Status.QUEUED else None
     document = {
@@ -81,7 +85,7 @@ async def task_events(
 ) -> Response:
     """The task's events as they come (contract, section 3)."""
     task = await house.store.get(task_id, caller_of(request))
-    wanted = _event_id(last_event_id if last_event_id is not None else after, task.last_event_id)
+    wanted = _event_id((last_event_id, after), task.last_event_id)
     if task.status.ended and wanted == task.last_event_id:
         return Response(status_code=204)
     return EventStreamResponse(frames(house.store, house.live, task_id, wanted))
@@ -90,7 +94,7 @@ async def task_events(
 @router.post("/{task_id}/stop")
 async def stop_task(request: Request, house: Housed, task_id: str) -> dict[str, Any]:
     """Stop it: finished sections are kept."""
-    task = await house.store.stop(task_id, caller_of(request), time.time())
+    task = await house.stop_task(task_id, caller_of(request))
     return await describe(task, house)
 
 
@@ -154,8 +158,9 @@ async def describe(task: Task, house: Housed) -> dict[str, Any]:
     }
 
 
-def _event_id(given: str | None, last: int) -> int:
-    """The id to go on from; one that is garbage, or not given out yet, counts as absent."""
-    if given is None or not (given.isascii() and given.isdigit()) or len(given) > 18:
-        return 0
-    return int(given) if int(given) <= last else 0
+def _event_id(given: Sequence[str | None], last: int) -> int:
+    """The id to go on from: the first that was given out; garbage and ids of the future count as absent."""
+    for text in given:
+        if text is not None and text.isascii() and text.isdigit() and len(text) <= MOST_ID_DIGITS and int(text) <= last:
+            return int(text)
+    return 0

@@ -29,6 +29,7 @@ _SAME = str.maketrans("著\u2019", "着'")
 _CUT_OUT = "\ue000"
 _LOOKALIKE_DIGITS = str.maketrans("013457@$!", "oieastasi")
 _MIXED_WORD = re.compile(r"(?=\S*[a-z])[a-z013457@$!]{3,}")
+_MARK_AT_EDGE = re.compile(r"^!+|!+$|!{2,}")
 # "k i l l  m y s e l f", "k.i.l.l": three or more single letters with one mark or space between each.
 _LETTERS_APART = re.compile(r"(?<![a-z0-9])[a-z](?:[^a-z0-9\n]{1,3}[a-z](?![a-z0-9])){2,}")
 
@@ -119,7 +120,10 @@ def _readable(question: str) -> tuple[str, str]:
 
 
 def _without_lookalikes(word: str) -> str:
-    return word.translate(_LOOKALIKE_DIGITS) if not word.isdigit() else word
+    if word.isdigit():
+        return word
+    # At a word's end "!" is a mark, and only inside a letter: "I want to die!", "k!ll".
+    return _MARK_AT_EDGE.sub(" ", word).translate(_LOOKALIKE_DIGITS)
 
 
 @lru_cache(maxsize=8)

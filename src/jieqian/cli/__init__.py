@@ -49,3 +49,8 @@ def main() -> None:
             raise
         print(f"jieqian: {error.detail}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) and error.extra.get("usage") else 1)
+    except OSError as error:  # a full disk, a folder without rights
+        if "--debug" in sys.argv:
+            raise
+        print(f"jieqian: {error}", file=sys.stderr)
+        sys.exit(1)

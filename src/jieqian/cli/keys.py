@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from jieqian.errors import UsageError
-from jieqian.settings import load_settings
+from jieqian.settings import OURS_ALONE, load_settings, make_data_dir
 from jieqian.tasks.database import migrate, url_of
 from jieqian.tasks.keys import new_key
 from jieqian.tasks.sql_store import SqlTaskStore
@@ -52,7 +53,8 @@ def revoke(key_id: Annotated[str, typer.Argument(help="The key's id, from `jieqi
 
 def _with_store(act: Callable[[SqlTaskStore], Awaitable[Result]]) -> Result:
     settings = load_settings()
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    os.umask(OURS_ALONE)
+    make_data_dir(settings.data_dir)
     url = url_of(settings)
     migrate(url)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
 import socket
 import sys
@@ -11,7 +12,7 @@ from typing import Annotated
 import typer
 
 from jieqian.errors import UsageError
-from jieqian.settings import load_settings
+from jieqian.settings import OURS_ALONE, load_settings
 
 
 def serve(
@@ -26,6 +27,7 @@ def serve(
     from jieqian.cli.server import serve_on  # loads the whole service, which no other command needs
 
     settings = load_settings()
+    os.umask(OURS_ALONE)
     listener = _listen(host, port)
     with listener:
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}"

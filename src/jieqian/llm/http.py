@@ -25,7 +25,7 @@ from jieqian.errors import (
     PromptTooLong,
     UsageError,
 )
-from jieqian.llm.server_text import message_of_bytes, one_line, without_echo
+from jieqian.llm.server_text import as_sentence, message_of_bytes, one_line, without_echo
 
 _CONNECT_SECONDS = 10.0
 _LONGEST_LINE = 4 * 1024 * 1024
@@ -110,7 +110,7 @@ class ModelHttp:
         """The error of our tree for a status and the server's words, trimmed to one line."""
         if self._api_key:
             message = message.replace(self._api_key, "…")
-        said = one_line(without_echo(message[:4000], private))
+        said = as_sentence(one_line(without_echo(message[:4000], private)), status)
         told = f"The model server at {self.shown_url} answered {status}" + (f": {said}" if said else ".")
         wait = (headers or {}).get("Retry-After", "")
         if status in (429, 503):

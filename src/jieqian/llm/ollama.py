@@ -182,8 +182,10 @@ def _not_found(model: str, installed: Sequence[str]) -> ModelNotFound:
 
 
 def _info_of_tag(tag: dict[str, Any]) -> ModelInfo:
-    details = tag.get("details") or {}
+    details = tag.get("details")
+    details = details if isinstance(details, dict) else {}
     capabilities = tag.get("capabilities")
+    capabilities = capabilities if isinstance(capabilities, list) else None
     name = str(tag.get("name") or tag.get("model") or "")
     return ModelInfo(
         name=name,

@@ -40,6 +40,12 @@ def without_echo(text: str, private: Iterable[str]) -> str:
     return re.sub("\0+", "…", shown)
 
 
+def as_sentence(said: str, status: int) -> str:
+    """A server's words as the end of a sentence: without the status said already ("404: Not Found"), with its mark."""
+    said = re.sub(rf"^{status}\b[\s:,-]*", "", said)
+    return said if not said or said.endswith((".", "!", "?", "…", "。", "！", "？")) else f"{said}."
+
+
 def message_of(body: Any) -> str:
     """The sentence inside a server's error document, in any of the shapes in use.
 

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from jieqian.errors import PackError, UnknownCollection, UnknownLot
+from jieqian.errors import InvalidLot, PackError, UnknownCollection, UnknownLot
 from jieqian.lots.lot import Collection, Lot
+from jieqian.lots.numbers import LARGEST, parse_lot_number, split_lot_id
 from jieqian.lots.pack import COLLECTION_FILE, load_pack
 from jieqian.lots.script import to_simplified
 
@@ -81,8 +82,10 @@ class LotLibrary:
         try:
             known = _find(shelf, collection)
             if not 1 <= number <= known.size:
+                # A number so large was cut: it is not the one that was asked for.
+                which = f"numbered {number}" if abs(number) < LARGEST else "of that number"
                 raise UnknownLot(
-                    f"{known.id} has lots 1 to {known.size}, and none numbered {number}.",
+                    f"{known.id} has lots 1 to {known.size}, and none {which}.",
                     collection=known.id,
                     first=1,
                     last=known.size,
@@ -93,6 +96,31 @@ class LotLibrary:
         finally:
             if self._on_lookup is not None:
                 self._on_lookup(lot is not None)
+
+    def asked_lot(self, collection: str, written: object) -> Lot:
+        """The lot of a collection as a caller writes it: a number (`parse_lot_number`), or an id with both.
+
+        An id (`YueLao_1`) must name the same collection. Raises InvalidLot, UnknownCollection or UnknownLot.
+        """
+        try:
+            number = parse_lot_number(written)
+        except InvalidLot:
+            number = self._number_in_id(collection, written)
+        return self.lot(collection, number)
+
+    def _number_in_id(self, collection: str, written: object) -> int:
+        if not isinstance(written, str):
+            raise InvalidLot
+        shelf = self._shelf
+        try:
+            named, number = split_lot_id(written)
+            of_lot = _find(shelf, named).id
+        except (InvalidLot, UnknownCollection) as error:
+            raise InvalidLot from error
+        asked = _find(shelf, collection).id
+        if of_lot != asked:
+            raise InvalidLot(f"The lot is one of {of_lot}, and the collection asked for is {asked}. Leave one out.")
+        return number
 
     def lots(self, collection: str) -> tuple[Lot, ...]:
         """All lots of a collection in order of number, not counted as look-ups; raises UnknownCollection."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,9 @@ from jieqian.checks.language import resolve_language
 from jieqian.checks.question import clean_question
 from jieqian.errors import (
     DrawMismatch,
+    IdempotencyMismatch,
     InvalidLot,
+    InvalidRequest,
     UnknownMode,
     UnknownParent,
     UnknownStrategy,
@@ -33,8 +36,10 @@ from jieqian.reading.reading import reading_document, timings_of
 from jieqian.tasks.limits import RateLimit
 from jieqian.tasks.store import Accepted, TaskStore
 from jieqian.tasks.task import Mode, NewTask, Status, StrategyName, Task
+from jieqian.tasks.timings import all_other
 from jieqian.worker.positions import Estimate
 
+_LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 #: Up to so many characters the look for danger takes about a millisecond.
 SHORT_QUESTION = 100
 
@@ -66,23 +71,57 @@ class FrontDesk:
 
 
 async def accept_request(
-    asked: ReadingRequest, caller: str, desk: FrontDesk, *, idempotency_key: str | None = None, arrived: float = 0.0
+    asked: ReadingRequest,
+    caller: str,
+    desk: FrontDesk,
+    *,
+    idempotency_key: str | None = None,
+    arrived: float = 0.0,
+    limited_as: str | None = None,
 ) -> Accepted:
-    """Check and store a request. `arrived` is when it came (seconds since the epoch). Raises `RequestError` kinds."""
+    """Check and store a request. Raises `RequestError` kinds.
+
+    `arrived` is when it came (seconds since the epoch). `limited_as` is whose rate limit counts: the caller's own
+    unless they have no session yet.
+    """
+    _refuse_half_characters(asked)
+    if idempotency_key is not None:
+        earlier = await _earlier(asked, caller, idempotency_key, desk.store)
+        if earlier is not None:
+            return earlier
+    new = await _checked(asked, caller, desk, arrived or time.time())
+    if idempotency_key is not None:
+        new = replace(new, idempotency_key=idempotency_key, body_hash=_body_hash(asked))
+    first = partial(first_events, new, desk.lots.lot(new.collection, new.lot), estimate=desk.estimate)
+    if new.care is not None:  # a person in danger is answered however often they ask
+        return await desk.store.accept(new, first, desk.max_queue)
+    limited = limited_as or caller
+    desk.rate_limit.take(limited)
+    made = False
+    try:
+        accepted = await desk.store.accept(new, first, desk.max_queue)
+        made = accepted.created
+    finally:
+        if not made:
+            desk.rate_limit.give_back(limited)
+    return accepted
+
+
+async def _checked(asked: ReadingRequest, caller: str, desk: FrontDesk, arrived: float) -> NewTask:
+    """The request as a task to be stored, every part of it looked at."""
     question = clean_question(asked.question)
     language = resolve_language(asked.language, question)
     lot = find_asked_lot(asked, desk.lots)
     mode = _choice(Mode, asked.mode, Mode.QUALITY, UnknownMode)
     strategy = _choice(StrategyName, asked.strategy, StrategyName.AUTO, UnknownStrategy)
-    if asked.parent_id is not None:
-        await _check_parent(asked.parent_id, caller, desk.store)
+    parent = None if asked.parent_id is None else await _parent(asked.parent_id, caller, desk.store)
     if asked.draw_id is not None:
         await _check_draw(asked.draw_id, lot, caller, desk.store)
     care = await _care_off_the_loop(question, language)
-    # A repeated key makes no new task, and a person in danger is answered however often they ask.
-    if care is None and not (idempotency_key and await desk.store.knows_key(caller, idempotency_key)):
-        desk.rate_limit.check(caller)
-    new = NewTask(
+    if care is None and parent is not None and parent.care is not None:
+        # What follows a question that showed danger is answered as that one was; no model is told of either.
+        care = await _care_off_the_loop(parent.question, language) or parent.care
+    return NewTask(
         id=str(uuid.uuid4()),
         caller=caller,
         collection=lot.collection,
@@ -95,15 +134,27 @@ async def accept_request(
         parent_id=asked.parent_id,
         draw_id=asked.draw_id,
         care=care,
-        idempotency_key=idempotency_key,
-        body_hash=_body_hash(asked) if idempotency_key is not None else None,
-        created_at=arrived or time.time(),
+        created_at=arrived,
+        timings=all_other((time.time() - arrived) * 1000) if care else {},
     )
-    first = partial(first_events, new, lot, estimate=desk.estimate)
-    accepted = await desk.store.accept(new, first, desk.max_queue)
-    if accepted.created:
-        desk.rate_limit.count(caller)
-    return accepted
+
+
+def _refuse_half_characters(asked: ReadingRequest) -> None:
+    for name in asked.__slots__:
+        value = getattr(asked, name)
+        if name != "question" and isinstance(value, str) and _LONE_SURROGATE.search(value):
+            raise InvalidRequest(f"{name}: the text must be valid Unicode.")
+
+
+async def _earlier(asked: ReadingRequest, caller: str, key: str, store: TaskStore) -> Accepted | None:
+    """The task this key made before: found first, so that a repeat is answered whatever has changed since."""
+    found = await store.task_of_key(caller, key, time.time())
+    if found is None:
+        return None
+    task, body_hash = found
+    if body_hash != _body_hash(asked):
+        raise IdempotencyMismatch
+    return Accepted(task, created=False)
 
 
 def find_asked_lot(asked: ReadingRequest, lots: LotLibrary) -> Lot:
@@ -145,7 +196,7 @@ def first_events(new: NewTask, lot: Lot, ahead: int, estimate: Estimate) -> Sequ
         waiting = StageStarted(Stage.QUEUE, stage_message(Stage.QUEUE, new.language), 1)
         return [Queued(ahead, wait), waiting, LotShown(shown)]
     task = _as_completed(new)
-    document = reading_document(task, shown, {}, timings_of(task, {}))
+    document = reading_document(task, shown, {}, timings_of(task, new.timings))
     return [Queued(0, 0.0), LotShown(shown), CareShown(new.care), Completed(document)]
 
 
@@ -154,9 +205,9 @@ def _as_completed(new: NewTask) -> Task:
     return replace(Task(seq=0, status=Status.COMPLETED, **fields), ended_at=new.created_at)
 
 
-async def _check_parent(parent_id: str, caller: str, store: TaskStore) -> None:
+async def _parent(parent_id: str, caller: str, store: TaskStore) -> Task:
     try:
-        await store.get(parent_id, caller)
+        return await store.get(parent_id, caller)
     except UnknownTask as error:
         raise UnknownParent from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from jieqian.llm.client import ModelClient, ModelInfo
@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 
 #: How often the servers are looked at again, in seconds.
 LOOK_SECONDS = 30.0
+_Kind = tuple[str, str | None, bool]
+EMBEDDED = "llamacpp"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Engine:
 
 
 class Engines:
-    """The engines on offer. `choose` finds a server and its models; a client in use is kept while it stays the same."""
+    """The engines on offer; `choose` finds a server and its models."""
 
     def __init__(
         self,
@@ -42,6 +44,8 @@ class Engines:
         self._strategies = strategies
         self._options = options
         self._choice = Choice(client=None, provider="commentary", model=None, fast_model=None, note="Not looked yet.")
+        self._clients: dict[tuple[str, str | None], ModelClient] = {}
+        self._seen_before: _Kind | None = None
         self._looking: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -50,35 +54,44 @@ class Engines:
         self._looking = asyncio.create_task(self._keep_looking(), name="engines")
 
     async def close(self) -> None:
-        """Stop looking and close the client."""
+        """Stop looking and close the clients."""
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
-        if self._choice.client is not None:
-            await self._choice.client.close()
+        for client in self._clients.values():
+            await client.close()
 
     async def look(self) -> None:
-        """Ask again which server and which models there are."""
-        found = await self._choose()
-        held = self._choice.client
-        if held is not None and found.client is not None and _same_server(held, found.client):
-            await found.client.close()
-            found = Choice(
-                client=held,
-                provider=found.provider,
-                model=found.model,
-                fast_model=found.fast_model,
-                note=found.note,
-            )
-        elif held is not None and found.client is None and found.provider == self._choice.provider:
-            # The server does not answer just now; tasks under way still hold the client, and it may come back.
-            logger.warning("model server out of reach", extra={"action": "engine_lost", "note": found.note})
-        if found.client is not held and held is not None:
-            await held.close()
+        """Ask again which server and which models there are.
+
+        Another server than the one in use is taken up at once only where that is no server at all or the embedded
+        model; else when two looks agree: a busy server that answers late is no reason to change. Clients are closed
+        at the end alone, for a reading may hold one.
+        """
+        found = await self._known(await self._choose())
+        if self._kind(found) != self._kind(self._choice) and self._choice.model is not None:
+            agreed, self._seen_before = self._seen_before == self._kind(found), self._kind(found)
+            if self._choice.provider != EMBEDDED and not agreed:
+                logger.warning("model server changed or lost", extra={"action": "engine_doubted", "note": found.note})
+                return
+        self._seen_before = None
         if (found.provider, found.model) != (self._choice.provider, self._choice.model):
             name = found.model.name if found.model else None
             logger.info("engine", extra={"action": "engine", "provider": found.provider, "model": name})
         self._choice = found
+
+    async def _known(self, found: Choice) -> Choice:
+        """The choice with the client this process already has for that server, if it has one."""
+        if found.client is None:
+            return found
+        held = self._clients.setdefault((found.client.provider, found.client.base_url), found.client)
+        if held is not found.client:
+            await found.client.close()
+        return replace(found, client=held)
+
+    @staticmethod
+    def _kind(choice: Choice) -> _Kind:
+        return choice.provider, choice.client.base_url if choice.client else None, choice.model is not None
 
     def engine(self, mode: Mode, strategy: StrategyName) -> Engine | None:
         """What answers in this mode; None: no model, commentary speaks."""
@@ -117,8 +130,7 @@ class Engines:
     async def _keep_looking(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            await self.look()
-
-
-def _same_server(one: ModelClient, other: ModelClient) -> bool:
-    return (one.provider, one.base_url) == (other.provider, other.base_url)
+            try:
+                await self.look()
+            except Exception:
+                logger.exception("cannot look for models", extra={"action": "look_failed"})

@@ -49,8 +49,12 @@ class DeltaFrames:
         rest, self._waiting = self._waiting, []
         if self._sender is not None:
             self._hurry.set()
-            sender, self._sender = self._sender, None
-            await sender
+            try:
+                await asyncio.shield(self._sender)
+            except BaseException:
+                self._waiting = rest + self._waiting  # whoever takes next gets it
+                raise
+            self._sender = None
         return rest
 
     def drop(self) -> None:

@@ -42,6 +42,7 @@ class Record:
         self.task = task
         self.watch = Stopwatch(task)
         self.attempts = task.attempts
+        self.attempting = False
         self.finished: dict[SectionName, Section] = {section.name: section for section in task.sections}
         self._token = token
         self._store = store
@@ -51,7 +52,8 @@ class Record:
         self._facts: dict[str, Any] = {
             key: value for key, value in task.timings.items() if key not in self.watch.measured()
         }
-        self._token_seconds = 0.0
+        speed = self._facts.get("tokens_per_second")
+        self._token_seconds = self._facts["completion_tokens"] / speed if speed else 0.0
 
     # -- looking --------------------------------------------------------------------------------------------------
 
@@ -71,10 +73,10 @@ class Record:
 
     # -- stages ---------------------------------------------------------------------------------------------------
 
-    async def picked_up(self, shown_before: Mapping[SectionName, bool]) -> None:
+    def picked_up(self, shown_before: Mapping[SectionName, bool], *, first: bool) -> None:
         """The queue stage is over; what an earlier delivery showed of a section it did not finish is taken back."""
         wait = self.watch.stage_ms(Stage.QUEUE)
-        if self.task.deliveries == 1:
+        if first:
             self._frames.add(self._stage_finished(Stage.QUEUE, wait))
         for section in self.missing:
             if shown_before.get(section):
@@ -187,10 +189,14 @@ class Record:
 
     async def attempt_ended(self, reason: str | None) -> None:
         """An attempt ended with sections missing (`reason`) or with all of them (None)."""
-        self.attempts += 1
-        rest = await self._frames.take_rest()
-        await self._store.end_attempt(self.task.id, self._token, self.attempts, rest)
+        await _unbroken(self._count_attempt())
         self._log("attempt", attempt=self.attempts, reason=reason or "complete", missing=len(self.missing))
+
+    async def _count_attempt(self) -> None:
+        rest = await self._frames.take_rest()
+        await self._store.end_attempt(self.task.id, self._token, self.attempts + 1, rest)
+        self.attempts += 1
+        self.attempting = False
 
     # -- the end --------------------------------------------------------------------------------------------------
 
@@ -228,8 +234,7 @@ class Record:
         error: Mapping[str, Any] | None = None,
     ) -> None:
         await self._store.end(self.task.id, self._token, status, timings, events, error=error)
-        told = {key: value for key, value in timings.items() if key != "task_id"}
-        self._log("task_ended", status=status.value, **told)
+        log_end(status.value, timings)
 
     async def _append(self, events: Sequence[Event]) -> None:
         await self._store.append(self.task.id, self._token, events)
@@ -248,6 +253,11 @@ class Record:
 
     def _log(self, action: str, **facts: Any) -> None:
         logger.info(action, extra={"action": action, "task_id": self.task.id, **facts})
+
+
+def log_end(status: str, timings: Mapping[str, Any]) -> None:
+    """One line for every task that ended, with the contract's timings."""
+    logger.info("task_ended", extra={"action": "task_ended", "status": status, **timings})
 
 
 async def _unbroken(write: Coroutine[Any, Any, None]) -> None:

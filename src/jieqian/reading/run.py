@@ -88,14 +88,15 @@ async def run_reading(task: Task, token: str, desk: Desk) -> None:
 async def pick_up(task: Task, desk: Desk, record: Record) -> None:
     """End the queue stage; after a crash, take back what was shown and not finished."""
     shown: dict[SectionName, bool] = {}
-    if task.deliveries > 1:
+    first = task.touched_at == task.created_at  # no worker has written to it yet
+    if not first:
         log: list[tuple[str, Any]] = []
         last = 0
         while page := await desk.store.events(task.id, last, _LOG_PAGE):
             log += [(event.type, json.loads(event.data)) for event in page if event.type.startswith("section_")]
             last = page[-1].id
         shown = shown_sections(log)
-    await record.picked_up(shown)
+    record.picked_up(shown, first=first)
 
 
 async def find_lot(task: Task, desk: Desk, record: Record) -> tuple[Lot, Collection]:
@@ -117,7 +118,8 @@ async def prepare_prompt(
     parent = None
     if task.parent_id is not None:
         try:
-            parent = parent_reading(await desk.store.get(task.parent_id, task.caller), desk)
+            found = await desk.store.get(task.parent_id, task.caller)
+            parent = None if found.care else parent_reading(found, desk)
         except (UnknownTask, UnknownLot, UnknownCollection):
             parent = None
     return build_prompt(
@@ -143,7 +145,8 @@ async def write_with_model(task: Task, desk: Desk, record: Record, prompt: Promp
     if engine is None or task.language not in engine.model.languages or task.deliveries > MAX_DELIVERIES:
         record.model_chosen("commentary", None, "commentary")
         return
-    record.model_chosen(desk.engines.provider, engine.model.name, engine.strategy.name)
+    record.model_chosen(engine.client.provider, engine.model.name, engine.strategy.name)
+    await record.flush()  # a task that was stopped or erased meanwhile must not reach the model: this raises LeaseLost
     most = min(MAX_ATTEMPTS, engine.strategy.most_attempts)
     deadline = desk.deadline_seconds - (time.time() - (task.claimed_at or time.time()))
     complaints: dict[SectionName, str] = {}
@@ -157,7 +160,8 @@ async def write_with_model(task: Task, desk: Desk, record: Record, prompt: Promp
                     await asyncio.sleep(BREATHS[record.attempts - 1])
     except TimeoutError:
         record.take_back_unfinished("deadline_passed")
-        await record.attempt_ended("deadline_passed")
+        if record.attempting:  # not in the breath between two
+            await record.attempt_ended("deadline_passed")
 
 
 async def make_attempt(
@@ -165,6 +169,7 @@ async def make_attempt(
 ) -> ModelError | None:
     """One attempt at all missing sections; `complaints` is replaced by its own. Answers what failed, if it did."""
     attempt = _Attempt()
+    record.attempting = True
     order = WritingOrder(
         client=engine.client,
         model=engine.model,

@@ -9,15 +9,7 @@ from typing import Any
 
 from jieqian.events.event import Stage
 from jieqian.tasks.task import Task
-
-#: The stages' names in the timings; what no stage claims is `other_ms`.
-STAGE_KEYS = {
-    Stage.QUEUE: "queue_wait_ms",
-    Stage.POEM: "poem_lookup_ms",
-    Stage.RETRIEVAL: "rag_retrieval_ms",
-    Stage.GENERATION: "llm_generation_ms",
-    Stage.VALIDATION: "validation_ms",
-}
+from jieqian.tasks.timings import ADDING_UP, STAGE_KEYS
 
 
 class Stopwatch:
@@ -29,12 +21,13 @@ class Stopwatch:
 
     def __init__(self, task: Task) -> None:
         self._begun = time.perf_counter()
-        before = {key: float(task.timings.get(key) or 0) for key in (*STAGE_KEYS.values(), "other_ms")}
+        before = {key: float(task.timings.get(key) or 0) for key in ADDING_UP}
         before[STAGE_KEYS[Stage.QUEUE]] = 0.0
         self._active_before = sum(before.values())
         wait = (time.time() - task.created_at) * 1000 - self._active_before
         self.stages = {key: before[key] for key in STAGE_KEYS.values()}
         self.stages[STAGE_KEYS[Stage.QUEUE]] = max(0.0, wait)
+        self._running: list[tuple[Stage, float, float]] = []
         self._since_request = max(0.0, wait) + self._active_before
 
     def now_ms(self) -> float:
@@ -52,16 +45,28 @@ class Stopwatch:
     @contextmanager
     def time(self, stage: Stage) -> Iterator[None]:
         """Book the block's wall time to a stage, less what is booked to another stage within it."""
-        start, booked = time.perf_counter(), sum(self.stages.values())
+        span = (stage, time.perf_counter(), sum(self.stages.values()))
+        self._running.append(span)
         try:
             yield
         finally:
-            within = sum(self.stages.values()) - booked
-            self.add(stage, max(0.0, (time.perf_counter() - start) * 1000 - within))
+            self._running.remove(span)
+            self.add(stage, self._spent(span))
 
     def measured(self) -> dict[str, Any]:
-        """The stages, what is left over, and the total up to now, in milliseconds with one decimal."""
-        times = {key: round(ms, 1) for key, ms in self.stages.items()}
+        """The stages, what is left over, and the total up to now, in milliseconds with one decimal.
+
+        A stage that is still running counts up to now.
+        """
+        stages = dict(self.stages)
+        for span in self._running[:1]:
+            stages[STAGE_KEYS[span[0]]] += self._spent(span)
+        times = {key: round(ms, 1) for key, ms in stages.items()}
         staged = sum(times.values())
         total = max(round(self.now_ms(), 1), staged)
         return {**times, "other_ms": round(total - staged, 1), "total_time_ms": round(total, 1)}
+
+    def _spent(self, span: tuple[Stage, float, float]) -> float:
+        _, start, booked = span
+        within = sum(self.stages.values()) - booked
+        return max(0.0, (time.perf_counter() - start) * 1000 - within)

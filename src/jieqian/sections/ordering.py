@@ -11,6 +11,7 @@ from jieqian.lots.lot import TOPICS, Lot
 from jieqian.prompt.builder import render
 from jieqian.prompt.prompt import Prompt
 from jieqian.prompt.verse import in_script, verse_lines
+from jieqian.sections.echoes import about
 from jieqian.sections.section import SECTIONS, SectionName
 from jieqian.sections.strategy import WritingOrder
 from jieqian.sections.topics import topic_of
@@ -48,6 +49,7 @@ def instruction_of(order: WritingOrder) -> str:
     return render(
         "order",
         prompt.language,
+        about=about(prompt.language),
         counsel=counsel_of(prompt),
         line_count=len(prompt.lot.lines),
         lines=_lines_to_explain(prompt),

@@ -13,6 +13,7 @@ import jiter
 
 from jieqian.languages import Language
 from jieqian.lots.lot import Collection, Lot
+from jieqian.sections.echoes import without_echo
 from jieqian.sections.json_text import ObjectText
 from jieqian.sections.line_by_line import compose
 from jieqian.sections.script_mend import mend_script
@@ -125,7 +126,7 @@ class ReadingParser:
 
     def _text_of(self, name: SectionName, value: Any, *, ended: bool) -> str | None:
         if isinstance(value, str):
-            return self._mended(value)
+            return without_echo(self._mended(value), name, self._language, grows=not ended)
         if not isinstance(value, list | dict):
             return None
         if name is not SectionName.LINE_BY_LINE:

@@ -26,7 +26,7 @@ def accept_in(
     """Insert the task and its first events, or find the one an idempotency key made before."""
     earlier = _earlier(connection, new)
     if earlier is not None:
-        return Accepted(rows.task_from(earlier, rows.sections_of(connection, earlier["id"])), created=False), []
+        return Accepted(rows.whole_task(connection, earlier), created=False), []
     queued = sa.select(sa.func.count()).select_from(tasks).where(tasks.c.status == Status.QUEUED)
     ahead = connection.execute(queued).scalar_one()
     if ahead >= max_queue and not new.care:  # a person in danger is answered whatever the load
@@ -34,7 +34,9 @@ def accept_in(
     first = first_events(ahead)
     # The clock is read just before the commit; what is measured so far is the time the asker waited for a first event.
     waited = {"time_to_first_event_ms": round(max(0.0, time.time() - new.created_at) * 1000, 1)}
-    connection.execute(sa.insert(tasks).values(**_columns(new), last_event_id=len(first), timings=waited))
+    connection.execute(
+        sa.insert(tasks).values(**_columns(new), last_event_id=len(first), timings={**waited, **new.timings})
+    )
     stored = rows.log(connection, new.id, 0, first)
     return Accepted(rows.task_from(rows.row_of(connection, new.id, None), ()), created=True), stored
 
@@ -73,5 +75,6 @@ def _columns(new: NewTask) -> dict[str, Any]:
         "created_at": new.created_at,
         "ended_at": new.created_at if done else None,
         "touched_at": new.created_at,
+        "total_time_ms": new.timings.get("total_time_ms"),
         "sources": [],
     }

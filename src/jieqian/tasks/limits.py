@@ -19,17 +19,22 @@ class RateLimit:
         self._per_minute = per_minute
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    def check(self, caller: str) -> None:
-        """Raises `RateLimited` where the caller has nothing left; takes nothing."""
-        if self._per_minute and self._left(caller) < 1:
-            wait = math.ceil((1 - self._left(caller)) * 60 / self._per_minute)
-            raise RateLimited(retry_after=max(1, wait))
-
-    def count(self, caller: str) -> None:
-        """Take one: a task was made."""
+    def take(self, caller: str) -> None:
+        """Take one of the caller's; raises `RateLimited` where nothing is left."""
         if not self._per_minute:
             return
-        self._buckets[caller] = (self._left(caller) - 1, time.monotonic())
+        left = self._left(caller)
+        if left < 1:
+            raise RateLimited(retry_after=max(1, math.ceil((1 - left) * 60 / self._per_minute)))
+        self._set(caller, left - 1)
+
+    def give_back(self, caller: str) -> None:
+        """Nothing came of what was taken."""
+        if self._per_minute:
+            self._set(caller, min(self._per_minute, self._left(caller) + 1))
+
+    def _set(self, caller: str, left: float) -> None:
+        self._buckets[caller] = (left, time.monotonic())
         self._buckets.move_to_end(caller)
         while len(self._buckets) > MOST_CALLERS:
             self._buckets.popitem(last=False)

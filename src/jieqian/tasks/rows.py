@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from jieqian.errors import UnknownTask
-from jieqian.events.event import Event, StoredEvent, encode
+from jieqian.errors import JieqianError, StoreError, UnknownTask
+from jieqian.events.event import Event, Failed, StoredEvent, encode
 from jieqian.languages import Language
 from jieqian.sections.section import SECTIONS, Section, SectionName, SectionSource
 from jieqian.tasks.tables import events, sections, tasks
@@ -34,6 +34,33 @@ def task_from(row: Row, finished: Sequence[Section]) -> Task:
         sources=tuple(row["sources"]),
         **{name: row[name] for name in _PLAIN_COLUMNS},
     )
+
+
+def whole_task(connection: sa.Connection, row: Row) -> Task:
+    """The task of a row with its finished sections. Raises `StoreError` for a row this version cannot read."""
+    try:
+        return task_from(row, sections_of(connection, row["id"]))
+    except (ValueError, TypeError, KeyError) as error:
+        raise StoreError(f"The record of task {row['id']} cannot be read by this version: {error}.") from error
+
+
+def is_readable(row: Row) -> bool:
+    """Whether this version knows every word of the row."""
+    try:
+        task_from(row, ())
+    except (ValueError, TypeError, KeyError):
+        return False
+    return True
+
+
+def give_up(connection: sa.Connection, row: Row, now: float, error: JieqianError) -> list[StoredEvent]:
+    """End a task whose row cannot be read, so that it stands in nobody's way; answers its last event."""
+    problem = error.problem()
+    stored = log(connection, row["id"], row["last_event_id"], [Failed(problem)])
+    ended = {"status": Status.FAILED, "ended_at": now, "lease_token": None, "lease_expires_at": None}
+    change = sa.update(tasks).where(tasks.c.id == row["id"])
+    connection.execute(change.values(**ended, error=problem, last_event_id=stored[-1].id))
+    return stored
 
 
 def row_of(connection: sa.Connection, task_id: str, caller: str | None) -> sa.RowMapping:

@@ -15,12 +15,13 @@ from jieqian.errors import LeaseLost, StoreError, UnknownTask
 from jieqian.events.event import Event, Stopped, StoredEvent, encode
 from jieqian.sections.section import Section
 from jieqian.tasks import rows
-from jieqian.tasks.accepting import accept_in
+from jieqian.tasks.accepting import KEY_SECONDS, accept_in
 from jieqian.tasks.database import open_engine
 from jieqian.tasks.desk_rows import DeskRows
 from jieqian.tasks.store import Accepted, Announce, FirstEvents
 from jieqian.tasks.tables import events, feedback, sections, tasks
 from jieqian.tasks.task import Feedback, NewTask, Status, Task
+from jieqian.tasks.timings import settled
 from jieqian.tasks.writer import GroupWriter
 
 Result = TypeVar("Result")
@@ -92,10 +93,16 @@ class SqlTaskStore(DeskRows):
         )
         return accepted
 
-    async def knows_key(self, caller: str, idempotency_key: str) -> bool:
-        """See `TaskStore.knows_key`."""
-        query = sa.select(tasks.c.id).where(tasks.c.caller == caller, tasks.c.idempotency_key == idempotency_key)
-        return await self._read(lambda connection: connection.execute(query).first() is not None)
+    async def task_of_key(self, caller: str, idempotency_key: str, now: float) -> tuple[Task, str] | None:
+        """See `TaskStore.task_of_key`."""
+        mine = sa.and_(tasks.c.caller == caller, tasks.c.idempotency_key == idempotency_key)
+        query = sa.select(tasks).where(mine, tasks.c.created_at >= now - KEY_SECONDS)
+
+        def look(connection: sa.Connection) -> tuple[Task, str] | None:
+            row = connection.execute(query).mappings().one_or_none()
+            return (rows.whole_task(connection, row), row["body_hash"]) if row else None
+
+        return await self._read(look)
 
     async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:
         """See `TaskStore.claim`."""
@@ -117,11 +124,21 @@ class SqlTaskStore(DeskRows):
             .returning(*tasks.c)
         )
 
-        def take(connection: sa.Connection) -> Task | None:
-            row = connection.execute(lease).mappings().one_or_none()
-            return rows.task_from(row, rows.sections_of(connection, row["id"])) if row else None
+        def take(connection: sa.Connection) -> tuple[Task | None, list[tuple[str, list[StoredEvent]]]]:
+            unreadable: list[tuple[str, list[StoredEvent]]] = []
+            while (row := connection.execute(lease).mappings().one_or_none()) is not None:
+                try:
+                    return rows.whole_task(connection, row), unreadable
+                except StoreError as error:
+                    unreadable.append((row["id"], rows.give_up(connection, row, now, error)))
+            return None, unreadable
 
-        return await self._write(take)
+        def announce(done: tuple[Task | None, list[tuple[str, list[StoredEvent]]]]) -> None:
+            for task_id, stored in done[1]:
+                self._announce(task_id, stored)
+
+        task, _ = await self._write(take, after_commit=announce)
+        return task
 
     async def heartbeat(self, task_id: str, token: str, expires_at: float) -> None:
         """See `TaskStore.heartbeat`."""
@@ -195,16 +212,17 @@ class SqlTaskStore(DeskRows):
 
         def end_now(connection: sa.Connection) -> tuple[Task, list[StoredEvent]]:
             row = rows.row_of(connection, task_id, caller)
-            task = rows.task_from(row, rows.sections_of(connection, task_id))
+            task = rows.whole_task(connection, row)
             if task.status.ended:
                 return task, []
-            total = (now - task.created_at) * 1000
+            timings = settled(task, now)
             done = {
                 "status": Status.STOPPED,
                 "ended_at": now,
                 "lease_token": None,
                 "lease_expires_at": None,
-                "timings": {**task.timings, "total_time_ms": round(total, 1)},
+                "timings": timings,
+                "total_time_ms": timings["total_time_ms"],
             }
             stored = rows.log(connection, task_id, task.last_event_id, [Stopped(task.sections_dict())])
             change = sa.update(tasks).where(tasks.c.id == task_id).values(last_event_id=stored[-1].id, **done)
@@ -262,9 +280,7 @@ class SqlTaskStore(DeskRows):
     async def get(self, task_id: str, caller: str | None = None) -> Task:
         """See `TaskStore.get`."""
         return await self._read(
-            lambda connection: rows.task_from(
-                rows.row_of(connection, task_id, caller), rows.sections_of(connection, task_id)
-            )
+            lambda connection: rows.whole_task(connection, rows.row_of(connection, task_id, caller))
         )
 
     async def history(self, caller: str, limit: int, before_seq: int | None) -> list[Task]:
@@ -275,7 +291,7 @@ class SqlTaskStore(DeskRows):
 
         def look(connection: sa.Connection) -> list[Task]:
             found = connection.execute(mine).mappings().all()
-            return [rows.task_from(row, rows.sections_of(connection, row["id"])) for row in found]
+            return [rows.whole_task(connection, row) for row in found if rows.is_readable(row)]
 
         return await self._read(look)
 

@@ -60,8 +60,8 @@ class TaskStore(Protocol):
         """Store the request and its first events. Raises `QueueFull`, `IdempotencyMismatch`."""
         ...
 
-    async def knows_key(self, caller: str, idempotency_key: str) -> bool:
-        """Whether the caller used that idempotency key for a task that is still there."""
+    async def task_of_key(self, caller: str, idempotency_key: str, now: float) -> tuple[Task, str] | None:
+        """The task that key made in the 24 hours before `now`, with the hash of its request; None without one."""
         ...
 
     async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:

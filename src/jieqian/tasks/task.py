@@ -74,6 +74,7 @@ class NewTask:
     idempotency_key: str | None = None
     body_hash: str | None = None
     created_at: float
+    timings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from jieqian.tasks.accepting import KEY_SECONDS, RETRY_AFTER_SECONDS
 from jieqian.tasks.sql_store import announce_nothing
 from jieqian.tasks.store import Accepted, Announce, FirstEvents
 from jieqian.tasks.task import MAX_ATTEMPTS, Feedback, NewTask, Status, Task
+from jieqian.tasks.timings import settled
 from jieqian.testing.memory_desk import MemoryDesk
 
 _LIVE = (Status.QUEUED, Status.RUNNING)
@@ -83,10 +84,13 @@ class MemoryTaskStore(MemoryDesk):
             raise IdempotencyMismatch
         return self._tasks[task_id]
 
-    async def knows_key(self, caller: str, idempotency_key: str) -> bool:
-        """See `TaskStore.knows_key`."""
+    async def task_of_key(self, caller: str, idempotency_key: str, now: float) -> tuple[Task, str] | None:
+        """See `TaskStore.task_of_key`."""
         await self._turn()
-        return (caller, idempotency_key) in self._keys_used
+        task_id, body_hash = self._keys_used.get((caller, idempotency_key), (None, None))
+        if task_id is None or body_hash is None or self._tasks[task_id].created_at < now - KEY_SECONDS:
+            return None
+        return self._tasks[task_id], body_hash
 
     async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:
         """See `TaskStore.claim`."""
@@ -171,14 +175,13 @@ class MemoryTaskStore(MemoryDesk):
         task = self._of(task_id, caller)
         if task.status.ended:
             return task
-        total = round((now - task.created_at) * 1000, 1)
         stopped = replace(
             task,
             status=Status.STOPPED,
             ended_at=now,
             lease_token=None,
             lease_expires_at=None,
-            timings={**task.timings, "total_time_ms": total},
+            timings=settled(task, now),
         )
         return self._commit(stopped, [Stopped(task.sections_dict())])
 
@@ -277,8 +280,10 @@ class MemoryTaskStore(MemoryDesk):
 
 def _task_of(new: NewTask, seq: int) -> Task:
     """A task with `care` is complete as soon as it is stored: no worker ever sees it."""
-    fields = {name: getattr(new, name) for name in new.__slots__ if name not in ("idempotency_key", "body_hash")}
+    fields = {
+        name: getattr(new, name) for name in new.__slots__ if name not in ("idempotency_key", "body_hash", "timings")
+    }
     task = Task(seq=seq, status=Status.QUEUED, **fields)
     done: dict[str, Any] = {"status": Status.COMPLETED, "ended_at": new.created_at} if new.care is not None else {}
     waited = {"time_to_first_event_ms": round(max(0.0, time.time() - new.created_at) * 1000, 1)}
-    return replace(task, touched_at=new.created_at, timings=waited, **done)
+    return replace(task, touched_at=new.created_at, timings={**waited, **new.timings}, **done)

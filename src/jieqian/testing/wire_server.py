@@ -97,9 +97,11 @@ async def stream(
                 await out.write(last)
                 seen.finished = True
             await response.write_eof()
-    except (asyncio.CancelledError, ConnectionError):
+    except asyncio.CancelledError:
         seen.client_left = True
         raise
+    except ConnectionError:  # nobody is left to answer, and nothing to tell of
+        seen.client_left = True
     return response
 
 

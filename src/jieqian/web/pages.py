@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from jieqian.api.callers import caller_of
+from jieqian.api.callers import caller_of, limited_as
 from jieqian.errors import IdempotencyMismatch, InvalidRequest, JieqianError, UnknownCollection, UnknownTask
 from jieqian.lots.library import LotLibrary
 from jieqian.reading.accept import ReadingRequest
@@ -45,8 +45,19 @@ class PagesHouse(Protocol):
         """Who writes."""
         ...
 
-    async def accept(self, asked: ReadingRequest, caller: str, idempotency_key: str | None = None) -> Accepted:
+    async def accept(
+        self,
+        asked: ReadingRequest,
+        caller: str,
+        idempotency_key: str | None = None,
+        *,
+        limited_as: str | None = None,
+    ) -> Accepted:
         """Check and store a request. Raises `RequestError` kinds."""
+        ...
+
+    async def stop_task(self, task_id: str, caller: str) -> Task:
+        """Stop the caller's task. Raises `UnknownTask`."""
         ...
 
 
@@ -93,7 +104,7 @@ class _Pages:
         asked = AskForm(submission=new_submission())
         try:
             asked = ask_form(await read_fields(request))
-            accepted = await self._accept(asked, caller)
+            accepted = await self._accept(asked, caller, limited_as(request))
         except JieqianError as error:
             return await self._form_page(request, _without_what_is_gone(asked, error), error)
         return _see(path_for(request, "reading", task_id=accepted.task.id))
@@ -109,7 +120,7 @@ class _Pages:
         """Stop it and show what there is."""
         if await self._own(request, task_id) is None:
             return render(request, "missing.html", 404)
-        await self._house.store.stop(task_id, caller_of(request), time.time())
+        await self._house.stop_task(task_id, caller_of(request))
         return _see(path_for(request, "reading", task_id=task_id))
 
     async def feedback(self, request: Request, task_id: str) -> Response:
@@ -146,12 +157,12 @@ class _Pages:
             erased=request.query_params.get("erased") == "1",
         )
 
-    async def _accept(self, asked: AskForm, caller: str) -> Accepted:
+    async def _accept(self, asked: AskForm, caller: str, limited: str) -> Accepted:
         key = f"page-{asked.submission}"
         try:
-            return await self._house.accept(asked.request(), caller, key)
+            return await self._house.accept(asked.request(), caller, key, limited_as=limited)
         except IdempotencyMismatch:  # sent, gone back to, changed, and sent again: a new question
-            return await self._house.accept(asked.request(), caller, f"page-{new_submission()}")
+            return await self._house.accept(asked.request(), caller, f"page-{new_submission()}", limited_as=limited)
 
     async def _own(self, request: Request, task_id: str) -> Task | None:
         try:

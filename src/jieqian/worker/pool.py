@@ -8,13 +8,14 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from jieqian.errors import JieqianError, LeaseLost, StoreError
 from jieqian.events.event import Failed, StoredEvent
 from jieqian.tasks.store import TaskStore
 from jieqian.tasks.task import LEASE_SECONDS, MAX_DELIVERIES, Status, Task
+from jieqian.tasks.timings import settled
 from jieqian.worker.doorbell import Doorbell
 
 logger = logging.getLogger(__name__)
@@ -46,11 +47,14 @@ class WorkerPool:
         slots: int,
         lease_seconds: float = LEASE_SECONDS,
         sweep_seconds: float = SWEEP_SECONDS,
+        on_end: Callable[[Task], None] = lambda _task: None,
     ) -> None:
+        """`on_end` is told of a task that the pool itself ended as failed."""
         self.slots = slots
         self._store = store
         self._doorbell = doorbell
         self._run_task = run_task
+        self._on_end = on_end
         self._lease_seconds = lease_seconds
         self._sweep_seconds = sweep_seconds
         self._free = asyncio.Semaphore(slots)
@@ -110,8 +114,9 @@ class WorkerPool:
         claiming = asyncio.ensure_future(self._store.claim(token, time.time(), self._lease_seconds))
         try:
             return await asyncio.shield(claiming)
-        except StoreError as error:
-            logger.error("cannot claim: %s", error, extra={"action": "claim_failed"})
+        except Exception:
+            # Whatever it is, claiming goes on: a worker that stopped here would leave every asker waiting.
+            logger.exception("cannot claim", extra={"action": "claim_failed"})
             return None
         except asyncio.CancelledError:
             # The claim is made all the same: without this its task would wait for the lease to run out.
@@ -160,8 +165,10 @@ class WorkerPool:
 
     async def _give_up(self, task: Task, token: str, error: Exception) -> None:
         problem = (error if isinstance(error, JieqianError) else JieqianError()).problem()
+        timings = settled(task, time.time())
         try:
-            await self._store.end(task.id, token, Status.FAILED, task.timings, [Failed(problem)], error=problem)
+            await self._store.end(task.id, token, Status.FAILED, timings, [Failed(problem)], error=problem)
+            self._on_end(replace(task, status=Status.FAILED, timings=timings))
         except (LeaseLost, StoreError):
             logger.exception("cannot end a failed task", extra={"action": "give_up_failed", "task_id": task.id})
 

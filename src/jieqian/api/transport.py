@@ -1,0 +1,88 @@
+"""What stands before the routes: bodies that must arrive in time, and HEAD answered as GET without the body."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from jieqian.errors import RequestTimeout
+
+#: How long a request's body may take to arrive whole, in seconds.
+BODY_SECONDS = 15.0
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+
+
+class Uploads:
+    """The bodies on their way; `close` lets none be waited for any longer."""
+
+    def __init__(self, seconds: float = BODY_SECONDS) -> None:
+        self.seconds = seconds
+        self.closed = False
+        self._waits: set[asyncio.Timeout] = set()
+
+    def close(self) -> None:
+        """The server stops: end every wait for a body now. Called on the event loop."""
+        self.closed = True
+        for wait in self._waits:
+            if not wait.expired():
+                wait.reschedule(asyncio.get_running_loop().time())
+
+    async def next_part(self, receive: Receive, until: float) -> Message:
+        """The next message; raises `RequestTimeout` where it does not come by then (the loop's clock)."""
+        now = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(now if self.closed else until) as wait:
+                self._waits.add(wait)
+                try:
+                    return await receive()
+                finally:
+                    self._waits.discard(wait)
+        except TimeoutError:
+            if self.closed:
+                raise RequestTimeout("The service is stopping. Send the request again.") from None
+            raise RequestTimeout(f"The body did not arrive within {self.seconds:g} s. Send it again.") from None
+
+
+class TimelyBodies:
+    """A request whose body stops half-way is answered 408 and does not stay."""
+
+    def __init__(self, app: ASGIApp, *, uploads: Uploads) -> None:
+        self._app = app
+        self._uploads = uploads
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Bound the wait for the body; what comes after it (the client's leaving) may take as long as it likes."""
+        if scope["type"] != "http" or scope["method"] not in _WITH_BODY:
+            await self._app(scope, receive, send)
+            return
+        until = asyncio.get_running_loop().time() + self._uploads.seconds
+        arrived = False
+
+        async def receive_in_time() -> Message:
+            nonlocal arrived
+            message = await (receive() if arrived else self._uploads.next_part(receive, until))
+            arrived = arrived or not message.get("more_body", False)
+            return message
+
+        await self._app(scope, receive_in_time, send)
+
+
+class HeadAsGet:
+    """HEAD is answered like GET, without the body; an event stream, which has no end, takes none."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Ask the routes for GET, and keep the body back."""
+        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"].endswith("/events"):
+            await self._app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.body":
+                message = {**message, "body": b""}
+            await send(message)
+
+        await self._app({**scope, "method": "GET"}, receive, send_head)

@@ -1,0 +1,99 @@
+"""Settings that cannot be meant are told by name; the secret is never a weak one."""
+
+from __future__ import annotations
+
+import logging
+import stat
+from pathlib import Path
+
+import pytest
+
+from jieqian.errors import UsageError
+from jieqian.settings import Settings, load_settings, make_data_dir, session_secret
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def secret_in(folder: Path) -> str:
+    return session_secret(Settings(data_dir=folder, _env_file=None))
+
+
+def test_a_secret_is_made_once_and_for_its_user_alone(tmp_path: Path) -> None:
+    made = secret_in(tmp_path)
+    assert len(bytes.fromhex(made)) == 32
+    assert secret_in(tmp_path) == made
+    assert stat.S_IMODE((tmp_path / "secret_key").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("held", [b"", b"\n", b"password", b"\xff\x00\xfe", b"A" * 64, b"0" * 63, b"0" * 65])
+def test_a_file_without_a_secret_gets_a_new_one_with_a_warning(
+    tmp_path: Path, held: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "secret_key").write_bytes(held)
+    with caplog.at_level(logging.WARNING):
+        made = secret_in(tmp_path)
+    assert len(bytes.fromhex(made)) == 32
+    assert made.encode() != held
+    assert [record.action for record in caplog.records] == ["secret_renewed"]  # type: ignore[attr-defined]
+    assert secret_in(tmp_path) == made
+
+
+def test_a_secret_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
+    assert session_secret(Settings(data_dir=tmp_path, secret_key="mine", _env_file=None)) == "mine"
+    assert not (tmp_path / "secret_key").exists()
+
+
+def test_a_secret_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").mkdir()
+    with pytest.raises(UsageError, match="secret_key"):
+        secret_in(tmp_path)
+
+
+@pytest.mark.parametrize("origins", ["*", "https://good.example, *", "https://*.example", "example.org", "null"])
+def test_an_origin_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
+    monkeypatch.setenv("JIEQIAN_CORS_ORIGINS", origins)
+    with pytest.raises(UsageError, match=r"^Settings: JIEQIAN_CORS_ORIGINS: '[^']+' is no site's origin"):
+        load_settings()
+
+
+def test_origins_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JIEQIAN_CORS_ORIGINS", "https://a.example/, http://localhost:3000,")
+    assert load_settings().cors_origins == ("https://a.example", "http://localhost:3000")
+
+
+@pytest.mark.parametrize("key", ["a\nb", "密鑰", "a\u00e9"])
+def test_a_key_that_fits_no_header_is_refused_and_not_told(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("JIEQIAN_LLM_API_KEY", key)
+    with pytest.raises(UsageError, match="JIEQIAN_LLM_API_KEY") as refused:
+        load_settings()
+    assert key not in refused.value.detail
+
+
+@pytest.mark.parametrize("name", ["JIEQIAN_LLM_PROVIDER", "JIEQIAN_WORKERS"])
+def test_a_wrong_setting_is_told_by_its_name(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "rubbish")
+    with pytest.raises(UsageError, match=f"^Settings: {name}: "):
+        load_settings()
+
+
+@pytest.mark.parametrize("text", [b"JIEQIAN_WORKERS=abc\n", b"JIEQIAN_LLM_MODEL=\xff\xfe\n"])
+def test_a_broken_env_file_is_told(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / ".env").write_bytes(text)
+    with pytest.raises(UsageError, match=r"^Settings: .*\.$") as refused:
+        load_settings()
+    assert "\n" not in refused.value.detail
+
+
+def test_the_data_folder_is_made_for_its_user_alone(tmp_path: Path) -> None:
+    make_data_dir(tmp_path / "a" / "data")
+    assert stat.S_IMODE((tmp_path / "a" / "data").stat().st_mode) == 0o700
+    make_data_dir(tmp_path / "a" / "data")
+
+
+def test_a_data_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    with pytest.raises(UsageError, match="JIEQIAN_DATA_DIR"):
+        make_data_dir(tmp_path / "data")
