@@ -106,6 +106,7 @@ def test_a_broken_body_gets_a_problem_document(client: Client, raw: bytes, statu
         {"collection": "月老", "lot": "７"},
         {"collection": "yue-lao", "lot": "第七籤"},
         {"lot": "YueLao_7"},
+        {"collection": "yuelao", "lot": "YueLao_7"},
     ],
 )
 def test_aliases_and_number_forms_reach_the_same_lot(client: Client, asked: dict[str, Any]) -> None:

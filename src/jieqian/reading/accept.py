@@ -30,7 +30,7 @@ from jieqian.events.event import CareShown, Completed, Event, LotShown, Queued, 
 from jieqian.languages import Language
 from jieqian.lots.library import LotLibrary
 from jieqian.lots.lot import Lot
-from jieqian.lots.numbers import parse_lot_number, split_lot_id
+from jieqian.lots.numbers import split_lot_id
 from jieqian.reading.messages import stage_message
 from jieqian.reading.reading import reading_document, timings_of
 from jieqian.tasks.limits import RateLimit
@@ -160,7 +160,7 @@ async def _earlier(asked: ReadingRequest, caller: str, key: str, store: TaskStor
 def find_asked_lot(asked: ReadingRequest, lots: LotLibrary) -> Lot:
     """The lot asked about: a collection and a number, or a seed-style id with the collection left out."""
     if asked.collection is not None:
-        return lots.lot(asked.collection, parse_lot_number(asked.lot))
+        return lots.asked_lot(asked.collection, asked.lot)
     if not isinstance(asked.lot, str):
         raise InvalidLot("Without a collection the lot must be an id such as YueLao_1.")
     return lots.lot(*split_lot_id(asked.lot))
