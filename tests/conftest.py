@@ -8,6 +8,7 @@ import pytest_asyncio
 from blockbuster import BlockBuster, blockbuster_ctx
 
 from jieqian.metrics.loop_watch import Block, watch
+from jieqian.sections.warming import warm_up
 
 #: Where blocking is right: imports, and opening the data, once each in the life of a process.
 MAY_BLOCK = (
@@ -17,6 +18,12 @@ MAY_BLOCK = (
 )
 #: How long the loop may be silent in a test that asks for `unblocked_loop`, in milliseconds.
 LONGEST_SILENCE_MS = 200
+
+
+@pytest.fixture(autouse=True, scope="session")
+def warm_tables() -> None:
+    """What the service reads before it starts (see `House.start`)."""
+    warm_up()
 
 
 @pytest.fixture(autouse=True)

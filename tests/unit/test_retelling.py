@@ -9,7 +9,7 @@ from jieqian.llm.client import Finished, ModelRequest, TextDelta
 from jieqian.sections.faithful import looks_faithful, whole_sentences
 from jieqian.sections.retelling import Retelling, notes_of, shortened
 from jieqian.sections.section import SectionName
-from jieqian.sections.strategy import CallEnded, Draft, DraftEnded, DraftText, ModelSpoke
+from jieqian.sections.strategy import CallEnded, Draft, DraftEnded, DraftStarted, DraftText, ModelSpoke
 
 NOTE = "The boat is ready but the wind is not. Mend the sails and wait one more week before you leave."
 
@@ -41,15 +41,15 @@ def ended(drafts: list[Draft]) -> dict[SectionName, str]:
 async def test_a_faithful_retelling_becomes_the_section() -> None:
     client = EchoClient(lambda note: note)
     drafts = await drafts_of(client, SectionName.SUGGESTED_ACTIONS)
-    assert drafts[0] == ModelSpoke()
+    assert drafts[:2] == [DraftStarted(SectionName.SUGGESTED_ACTIONS), ModelSpoke()]
     assert ended(drafts) == {SectionName.SUGGESTED_ACTIONS: "On love: listen first, then come closer."}
     assert [draft.text for draft in drafts if isinstance(draft, DraftText)] == list(ended(drafts).values())
 
 
-async def test_what_does_not_keep_to_its_note_has_no_draft() -> None:
+async def test_what_does_not_keep_to_its_note_has_no_text() -> None:
     drafts = await drafts_of(EchoClient(lambda note: "Dear Sarah, your new product will win 3 prizes."))
     assert ended(drafts) == {}
-    assert {type(draft) for draft in drafts} == {ModelSpoke, CallEnded}
+    assert {type(draft) for draft in drafts} == {DraftStarted, ModelSpoke, CallEnded}
 
 
 async def test_every_line_is_quoted_and_a_failed_line_keeps_its_gloss() -> None:

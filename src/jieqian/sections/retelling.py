@@ -64,11 +64,14 @@ class Retelling:
     most_attempts = 1
 
     async def write(self, order: WritingOrder) -> AsyncIterator[Draft]:
-        """The sections whose retelling keeps to its note; the others get no draft at all. Raises `ModelError`."""
+        """The sections whose retelling keeps to its note; of the others no text. Raises `ModelError`."""
         spoke = False
         for section in order.wanted:
             texts: dict[str, str] = {}
-            for note in notes_of(section, order):
+            notes = notes_of(section, order)
+            if notes:
+                yield DraftStarted(section)
+            for note in notes:
                 async with calling(order.client, request_of(order, note)) as chunks:
                     async for chunk in chunks:
                         if isinstance(chunk, Finished):
@@ -81,7 +84,6 @@ class Retelling:
                             texts[note] = texts.get(note, "") + chunk.text
             text = section_text(section, order, texts)
             if text:
-                yield DraftStarted(section)
                 yield DraftText(section, text)
                 yield DraftEnded(section, text)
 
