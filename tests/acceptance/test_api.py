@@ -182,7 +182,7 @@ def test_an_api_key_is_a_caller_of_its_own_until_it_is_revoked(program: Program)
     assert (answer.status, answer.json()["code"]) == (401, "invalid_api_key")
 
 
-def test_a_draw_can_be_proved_and_is_revealed_once(client: Client) -> None:
+def test_a_draw_can_be_proved_and_is_revealed_once(client: Client, program: Program, tmp_path: Path) -> None:
     begun = client.call("POST", "/api/v1/draws", {"collection": "月老"})
     assert begun.status == 201
     path = f"/api/v1/draws/{begun.json()['draw_id']}/reveal"
@@ -191,6 +191,12 @@ def test_a_draw_can_be_proved_and_is_revealed_once(client: Client) -> None:
     revealed = client.call("POST", path, {"client_seed": "我的種子"}).json()
     assert verify({**revealed, "commitment": begun.json()["commitment"]}) == []
     assert verify({**revealed, "lot": revealed["number"] % 100 + 1}) != []
+    for document, status in ((revealed, 0), ({**revealed, "client_seed": "another"}, 1)):
+        (tmp_path / "draw.json").write_text(json.dumps(document))
+        command = [sys.executable, "-m", "jieqian", "draw", "--verify", str(tmp_path / "draw.json")]
+        checked = subprocess.run(command, env=program.environment(), capture_output=True, text=True, check=False)
+        assert checked.returncode == status
+        assert checked.stderr.count("\n") == status
     again = client.call("POST", path, {"client_seed": "another"})
     assert (again.status, again.json()["code"]) == (409, "draw_already_revealed")
     drawn = {**GOOD, "lot": revealed["number"], "draw_id": revealed["draw_id"]}

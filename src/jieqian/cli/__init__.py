@@ -9,6 +9,7 @@ import typer
 
 from jieqian import __version__
 from jieqian.cli.corpus import app as corpus_app
+from jieqian.cli.draw import draw
 from jieqian.cli.keys import app as keys_app
 from jieqian.cli.serve import serve, worker
 from jieqian.errors import JieqianError, UsageError
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command()(serve)
 app.command()(worker)
+app.command()(draw)
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(keys_app, name="keys")
 
