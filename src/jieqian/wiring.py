@@ -43,8 +43,6 @@ from jieqian.worker.positions import Estimate, tell_positions
 
 logger = logging.getLogger(__name__)
 
-#: Below so many parameters a model easily falls into saying the same again and again.
-SMALL = 4e9
 #: The longest answer asked for, in tokens: seven sections in Chinese take about 1,400, thinking comes on top.
 MOST_TOKENS = 3000
 #: How often the counts behind the gauges are read from the database, in seconds.
@@ -250,9 +248,7 @@ def options(settings: Settings, model: ModelInfo, mode: Mode) -> WritingOptions:
     thinking = model.thinking_off if mode is Mode.FAST and model.thinking_off is not None else None
     if thinking is None and model.thinking:
         thinking = model.thinking[0]
-    small = model.parameters is not None and model.parameters < SMALL
     return WritingOptions(
-        repeat_penalty=1.1 if small else None,
         max_tokens=min(MOST_TOKENS, window["context_tokens"] // 2),
         thinking=thinking,
         first_token_seconds=settings.llm_first_token_seconds,

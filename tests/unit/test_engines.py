@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from jieqian.errors import ModelRefused
 from jieqian.llm.client import ModelChunk, ModelInfo, ModelRequest
 from jieqian.llm.selection import Choice
 from jieqian.reading.engines import Engines
@@ -13,7 +15,7 @@ from jieqian.sections.strategy import WritingOptions
 from jieqian.tasks.task import Mode, StrategyName
 
 
-@dataclass
+@dataclass(eq=False)
 class Server:
     """A model server that is only named and closed."""
 
@@ -92,3 +94,24 @@ async def test_a_second_client_of_the_same_server_is_closed():
     engines = await engines_that_see(chosen(first), chosen(second, "newer"))
     assert model_of(engines) == "newer"
     assert (first.closed, second.closed) == (False, True)
+
+
+class Embedded(Server):
+    """A model that has to be loaded."""
+
+    def __init__(self) -> None:
+        super().__init__("llamacpp", None)
+        self.loads = 0
+
+    async def start(self) -> None:
+        self.loads += 1
+        raise ModelRefused("the file is cut short")
+
+
+async def test_an_embedded_model_is_loaded_once_and_its_failure_ends_nothing():
+    embedded = Embedded()
+    engines = await engines_that_see(chosen(embedded), chosen(embedded))
+    await asyncio.sleep(0)
+    assert embedded.loads == 1
+    await engines.close()
+    assert embedded.closed

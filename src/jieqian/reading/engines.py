@@ -6,8 +6,9 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
+from jieqian.errors import ModelError
 from jieqian.llm.client import ModelClient, ModelInfo
 from jieqian.llm.selection import Choice
 from jieqian.sections.strategy import Strategy, WritingOptions
@@ -19,6 +20,15 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 30.0
 _Kind = tuple[str, str | None, bool]
 EMBEDDED = "llamacpp"
+
+
+@runtime_checkable
+class Startable(Protocol):
+    """A client whose model has to be loaded by us."""
+
+    async def start(self) -> None:
+        """Load it; a second call waits for the first. Raises `ModelError`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,7 @@ class Engines:
         self._options = options
         self._choice = Choice(client=None, provider="commentary", model=None, fast_model=None, note="Not looked yet.")
         self._clients: dict[tuple[str, str | None], ModelClient] = {}
+        self._loading: dict[Startable, asyncio.Task[None]] = {}
         self._seen_before: _Kind | None = None
         self._looking: asyncio.Task[None] | None = None
 
@@ -58,6 +69,9 @@ class Engines:
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
+        for loading in self._loading.values():
+            loading.cancel()
+        await asyncio.gather(*self._loading.values(), return_exceptions=True)
         for client in self._clients.values():
             await client.close()
 
@@ -79,6 +93,12 @@ class Engines:
             name = found.model.name if found.model else None
             logger.info("engine", extra={"action": "engine", "provider": found.provider, "model": name})
         self._choice = found
+        self._load(found.client)
+
+    def _load(self, client: ModelClient | None) -> None:
+        """Let a model that lives beside us be loaded now, not when the first asker waits for it."""
+        if isinstance(client, Startable) and client not in self._loading:
+            self._loading[client] = asyncio.create_task(_start(client), name="load-model")
 
     async def _known(self, found: Choice) -> Choice:
         """The choice with the client this process already has for that server, if it has one."""
@@ -134,3 +154,10 @@ class Engines:
                 await self.look()
             except Exception:
                 logger.exception("cannot look for models", extra={"action": "look_failed"})
+
+
+async def _start(client: Startable) -> None:
+    try:
+        await client.start()
+    except ModelError as error:
+        logger.warning("model not loaded: %s", error, extra={"action": "load_failed"})
