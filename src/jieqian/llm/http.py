@@ -122,7 +122,7 @@ class ModelHttp:
         if status == 404 and "model" in message.lower():
             return ModelNotFound(told)
         if status == 404 or 300 <= status < 400:
-            return ModelRefused(f"{told} Check LLM_BASE_URL.")
+            return ModelRefused(f"{told} Check LLM_BASE_URL.", not_there=status == 404)
         if 400 <= status < 500 and status != 408:
             return ModelRefused(told)
         return ModelError(told)

@@ -44,7 +44,12 @@ class OllamaClient:
         tag = next((tag for tag in tags if _same(str(tag.get("name")), model)), None)
         if tag is None:
             raise _not_found(model, [str(tag.get("name")) for tag in tags])
-        shown = await self._http.post("/api/show", {"model": model})
+        try:
+            shown = await self._http.post("/api/show", {"model": model})
+        except ModelRefused as error:
+            if not error.extra.get("not_there"):
+                raise
+            shown = {}  # a gateway that passes on only chat and tags: its list and the profile must do
         return complete(_info_of_show(_info_of_tag(tag), shown if isinstance(shown, dict) else {}))
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:

@@ -79,7 +79,13 @@ class OpenAIClient:
 
     async def describe(self, model: str) -> ModelInfo:
         """What that model can do. `LLM_MODEL` must be a name `/v1/models` has, where the server answers that at all."""
-        entries = await self._entries()
+        try:
+            entries = await self._entries()
+        except ModelRefused as error:
+            if not error.extra.get("not_there"):
+                raise
+            # A gateway without /v1/models: whether it has the model shows when it is asked.
+            return complete(ModelInfo(name=model))
         entry = next((entry for entry in entries if _names(entry, model)), None)
         if entry is None:
             raise self._not_found(model, [str(entry.get("id")) for entry in entries])

@@ -101,8 +101,9 @@ async def _speaks_ollama(base_url: str, api_key: str | None, *, seconds: float =
     """Whether Ollama's own API answers there. One that cannot be reached is told by its usual port."""
     http = ModelHttp(base_url, api_key)
     try:
-        answer = await http.get("/api/version", seconds=seconds)
-        return isinstance(answer, dict) and "version" in answer and isinstance(await http.get("/api/tags"), dict)
+        # Its list of models is what is needed, and what nobody else answers; gateways may leave /api/version out.
+        answer = await http.get("/api/tags", seconds=seconds)
+        return isinstance(answer, dict) and isinstance(answer.get("models"), list)
     except ModelUnreachable:
         # A server that is only down now must not be taken for another kind: the port tells.
         return seconds > 1.0 and server_url(base_url).port == 11434
