@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,25 +41,17 @@ class LotLibrary:
     `must_load` raises PackError; a fault in any other leaves that pack out and is kept in `problems`.
     """
 
-    def __init__(
-        self,
-        folders: Iterable[Path] = (PACKAGED,),
-        *,
-        must_load: Path = PACKAGED,
-        on_lookup: Callable[[bool], None] | None = None,
-    ) -> None:
-        """`on_lookup` is called after each look-up of a lot, with whether it was found."""
+    def __init__(self, folders: Iterable[Path] = (PACKAGED,), *, must_load: Path = PACKAGED) -> None:
         self._folders = tuple(folders)
         self._must_load = must_load
-        self._on_lookup = on_lookup
         self._shelf = _read(self._folders, must_load)
         self.lookups = 0
         self.hits = 0
 
     @classmethod
-    def in_data_dir(cls, data_dir: Path, *, on_lookup: Callable[[bool], None] | None = None) -> LotLibrary:
+    def in_data_dir(cls, data_dir: Path) -> LotLibrary:
         """The packaged collections and those in `data_dir`/collections."""
-        return cls((PACKAGED, data_dir / COLLECTIONS_FOLDER), on_lookup=on_lookup)
+        return cls((PACKAGED, data_dir / COLLECTIONS_FOLDER))
 
     @property
     def problems(self) -> list[PackError]:
@@ -78,24 +70,18 @@ class LotLibrary:
         """The lot of that number, the collection by id, name or alias; raises UnknownCollection or UnknownLot."""
         self.lookups += 1
         shelf = self._shelf
-        lot = None
-        try:
-            known = _find(shelf, collection)
-            if not 1 <= number <= known.size:
-                # A number so large was cut: it is not the one that was asked for.
-                which = f"numbered {number}" if abs(number) < LARGEST else "of that number"
-                raise UnknownLot(
-                    f"{known.id} has lots 1 to {known.size}, and none {which}.",
-                    collection=known.id,
-                    first=1,
-                    last=known.size,
-                )
-            lot = shelf.lots[known.id][number - 1]
-            self.hits += 1
-            return lot
-        finally:
-            if self._on_lookup is not None:
-                self._on_lookup(lot is not None)
+        known = _find(shelf, collection)
+        if not 1 <= number <= known.size:
+            # A number so large was cut: it is not the one that was asked for.
+            which = f"numbered {number}" if abs(number) < LARGEST else "of that number"
+            raise UnknownLot(
+                f"{known.id} has lots 1 to {known.size}, and none {which}.",
+                collection=known.id,
+                first=1,
+                last=known.size,
+            )
+        self.hits += 1
+        return shelf.lots[known.id][number - 1]
 
     def asked_lot(self, collection: str, written: object) -> Lot:
         """The lot of a collection as a caller writes it: a number (`parse_lot_number`), or an id with both.
