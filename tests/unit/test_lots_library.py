@@ -1,9 +1,14 @@
+import asyncio
+import shutil
 import threading
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from sample_packs import collection, lot, write_pack
 
 from jieqian.errors import InvalidLot, PackError, UnknownCollection, UnknownLot
+from jieqian.lots.following import follow_folders
 from jieqian.lots.library import COLLECTIONS_FOLDER, PACKAGED, LotLibrary
 from jieqian.lots.numbers import LARGEST
 
@@ -196,3 +201,27 @@ def test_a_number_that_was_cut_is_not_shown(packaged, number):
     with pytest.raises(UnknownLot, match="none of that number") as unknown:
         packaged.lot("yuelao", number)
     assert "000" not in unknown.value.detail.replace("100", "")
+
+
+async def until(true: Callable[[], bool]) -> None:
+    for _ in range(2000):
+        if true():
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("it did not come true")
+
+
+async def test_what_is_put_into_the_folder_is_followed(tmp_path: Path) -> None:
+    library = await asyncio.to_thread(LotLibrary.in_data_dir, tmp_path)
+    following = asyncio.create_task(follow_folders(library, seconds=0.02))
+    pack = tmp_path / COLLECTIONS_FOLDER / "small"
+    try:
+        await asyncio.to_thread(write_pack, pack)
+        await until(lambda: len(library.collections()) == 3)
+        await asyncio.to_thread((pack / "lots.jsonl").write_text, "{", encoding="utf-8")
+        await until(lambda: bool(library.problems))
+        await asyncio.to_thread(shutil.rmtree, pack)
+        await until(lambda: not library.problems and len(library.collections()) == 2)
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,8 @@ class LotLibrary:
     def __init__(self, folders: Iterable[Path] = (PACKAGED,), *, must_load: Path = PACKAGED) -> None:
         self._folders = tuple(folders)
         self._must_load = must_load
+        #: The `fingerprint` of what was read last.
+        self.read_at = self.fingerprint()
         self._shelf = _read(self._folders, must_load)
         self.lookups = 0
         self.hits = 0
@@ -118,8 +121,22 @@ class LotLibrary:
         shelf = self._shelf
         return shelf.folders[_find(shelf, collection).id]
 
+    def fingerprint(self) -> tuple[tuple[str, int, int], ...]:
+        """Path, size and time of change of every file of the operator's packs: changes with whatever lies there."""
+        found: list[tuple[str, int, int]] = []
+        for folder in self._folders:
+            if folder == self._must_load:
+                continue
+            for pack in pack_folders(folder):
+                for file in sorted(pack.rglob("*")):
+                    with suppress(OSError):  # gone in this moment
+                        about = file.stat()
+                        found.append((str(file), about.st_size, about.st_mtime_ns))
+        return tuple(found)
+
     def reload(self) -> None:
         """Read every folder again; readers see the old state or the new. Raises PackError and keeps the old one."""
+        self.read_at = self.fingerprint()
         self._shelf = _read(self._folders, self._must_load)
 
 

