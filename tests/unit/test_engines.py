@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from jieqian.errors import ModelRefused
+import pytest
+
+from jieqian.errors import ModelNotFound, ModelRefused
 from jieqian.llm.client import ModelChunk, ModelInfo, ModelRequest
 from jieqian.llm.selection import Choice
-from jieqian.reading.engines import Engines
+from jieqian.reading.engines import Engine, Engines
 from jieqian.sections.sequential import Sequential
 from jieqian.sections.strategy import WritingOptions
 from jieqian.tasks.task import Mode, StrategyName
@@ -115,3 +117,206 @@ async def test_an_embedded_model_is_loaded_once_and_its_failure_ends_nothing():
     assert embedded.loads == 1
     await engines.close()
     assert embedded.closed
+
+
+class Gguf(Server):
+    """An embedded model that takes its turn in memory: `alive` names those loaded now."""
+
+    def __init__(self, name: str, alive: list[str]) -> None:
+        super().__init__("llamacpp", f"file:///{name}.gguf")
+        self.name, self.alive, self.loaded = name, alive, False
+
+    async def check(self) -> None:
+        if self.name == "huge":
+            raise ModelRefused("The model huge is too large for the memory.")
+
+    async def start(self) -> None:
+        if not self.loaded:
+            self.alive.append(self.name)
+        self.loaded = True
+
+    async def close(self) -> None:
+        await super().close()
+        if self.loaded:
+            self.alive.remove(self.name)
+        self.loaded = False
+
+
+class House:
+    """Engines whose next look finds what a test says, and the models they have in memory."""
+
+    def __init__(self) -> None:
+        self.alive: list[str] = []
+        self.made: list[Gguf] = []
+        self.next = chosen(None, None)
+        self.engines = Engines(
+            self.choose,
+            lambda *_: Sequential(),
+            lambda *_: WritingOptions(context_tokens=4096, max_tokens=512),
+            named=self.named,
+        )
+
+    async def choose(self) -> Choice:
+        return self.next
+
+    async def named(self, model: str) -> Choice:
+        if model in ("a", "b", "c", "huge"):
+            return self.embedded(model)
+        raise ModelNotFound(f"There is no model {model}.")
+
+    def embedded(self, name: str) -> Choice:
+        self.made.append(Gguf(name, self.alive))
+        return replace(chosen(self.made[-1], name), model=ModelInfo(name=name, digest=name))
+
+    async def finds(self, found: Choice | str) -> None:
+        self.next = self.embedded(found) if isinstance(found, str) else found
+        await self.engines.look()
+        await self.settled()
+
+    async def settled(self) -> None:
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+    def now(self) -> Engine:
+        engine = self.engines.engine(Mode.QUALITY, StrategyName.AUTO)
+        assert engine is not None
+        return engine
+
+    async def tried(self, model: str) -> Engine:
+        engine = await self.engines.trial(model, Mode.QUALITY, StrategyName.AUTO)
+        assert engine is not None
+        await self.settled()
+        return engine
+
+
+@pytest.fixture
+async def house() -> AsyncIterator[House]:
+    made = House()
+    yield made
+    await made.engines.close()
+    assert made.alive == []
+    assert all(client.closed for client in made.made)
+
+
+async def test_one_embedded_model_gives_way_to_another(house: House):
+    await house.finds("a")
+    assert house.alive == ["a"]
+    await house.finds("b")
+    assert (model_of(house.engines), house.alive) == ("b", ["b"])
+
+
+async def test_a_model_in_use_ends_with_its_last_reading_and_the_next_waits_for_it(house: House):
+    await house.finds("a")
+    first = house.now()
+    with house.engines.held(first), house.engines.held(first):
+        await house.finds("b")
+        waiting = asyncio.create_task(house.engines.room_for(house.now().client))
+        await house.settled()
+        assert (model_of(house.engines), house.alive) == ("b", ["a"]), "one at a time"
+        assert not waiting.done()
+    await house.settled()
+    assert house.alive == ["b"]
+    assert waiting.done()
+
+
+async def test_two_that_leave_do_not_wait_for_each_other(house: House):
+    await house.finds("a")
+    with house.engines.held(house.now()):
+        await house.finds("b")
+        second = house.now()
+        with house.engines.held(second):
+            await house.finds("c")
+            held_back = asyncio.create_task(house.engines.room_for(second.client))
+            await house.settled()
+            assert not held_back.done()
+    await asyncio.wait_for(held_back, 5)
+    await house.settled()
+    assert house.alive == ["c"]
+
+
+async def test_back_to_the_first_before_it_has_left(house: House):
+    await house.finds("a")
+    with house.engines.held(house.now()):
+        await house.finds("b")
+        await house.finds("a")
+    await house.settled()
+    assert (model_of(house.engines), house.alive) == ("a", ["a"])
+
+
+async def test_the_same_model_seen_again_stays_loaded(house: House):
+    await house.finds("a")
+    kept = house.now().client
+    await house.finds("a")
+    assert house.now().client is kept
+    assert house.alive == ["a"]
+    assert house.made[1].closed
+
+
+async def test_a_file_that_was_replaced_is_loaded_anew(house: House):
+    await house.finds("a")
+    replaced = house.embedded("a")
+    await house.finds(replace(replaced, model=ModelInfo(name="a", digest="other")))
+    assert house.now().client is replaced.client
+    assert house.made[0].closed
+
+
+async def test_a_server_that_comes_frees_the_memory(house: House):
+    await house.finds("a")
+    await house.finds(chosen(Server("ollama", "http://a")))
+    assert (model_of(house.engines), house.alive) == ("m", [])
+
+
+async def test_what_the_operator_named_is_taken_up_at_once(house: House):
+    await house.finds(chosen(Server("ollama", "http://a")))
+    await house.finds(replace(house.embedded("a"), named=False))
+    assert model_of(house.engines) == "m"
+    await house.finds(chosen(Server("ollama", "http://a")))
+    await house.finds(replace(house.embedded("a"), named=True))
+    assert (model_of(house.engines), house.alive) == ("a", ["a"])
+    await house.finds(replace(chosen(None, None), named=True))
+    assert (model_of(house.engines), house.alive) == (None, [])
+
+
+async def test_a_trial_stays_beside_the_model_in_use_until_another_is_tried(house: House):
+    await house.finds("a")
+    engine = await house.tried("b")
+    with house.engines.held(engine):
+        await engine.client.start()  # type: ignore[attr-defined]
+        assert sorted(house.alive) == ["a", "b"]
+        other = await house.tried("c")
+        waiting = asyncio.create_task(house.engines.room_for(other.client))
+        await house.settled()
+        assert not waiting.done()
+        await house.finds("a")
+    await waiting
+    assert house.alive == ["a"]
+    assert model_of(house.engines) == "a"
+
+
+async def test_trying_the_model_in_use_is_that_model(house: House):
+    await house.finds("a")
+    assert (await house.tried("a")).client is house.now().client
+    assert house.alive == ["a"]
+
+
+async def test_a_trial_of_the_commentary_is_none(house: House):
+    await house.finds("a")
+    assert await house.engines.trial("commentary", Mode.QUALITY, StrategyName.AUTO) is None
+    await house.engines.check_named("commentary")
+
+
+async def test_a_trial_on_a_server_is_another_of_its_models(house: House):
+    await house.finds(chosen(Server("ollama", "http://a")))
+    engine = await house.tried("qwen3:8b")
+    assert (engine.client.provider, engine.model.name) == ("ollama", "qwen3:8b")
+    assert model_of(house.engines) == "m"
+
+
+async def test_an_unknown_or_too_large_model_is_refused_beforehand_and_leaves_nothing(house: House):
+    await house.finds("a")
+    with pytest.raises(ModelNotFound):
+        await house.engines.check_named("nothing")
+    with pytest.raises(ModelRefused, match="too large"):
+        await house.engines.check_named("huge")
+    await house.engines.check_named("b")
+    assert [client.name for client in house.made if not client.closed] == ["a"]

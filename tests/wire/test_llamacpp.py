@@ -1,6 +1,7 @@
 """The embedded model: real, where its packages are installed; its file is looked at everywhere."""
 
 import asyncio
+import json
 import os
 import signal
 import struct
@@ -18,6 +19,7 @@ from jieqian.languages import Language
 from jieqian.llm.client import Finished, Message, ModelRequest, TextDelta
 from jieqian.llm.gguf import read_gguf
 from jieqian.llm.llamacpp import LlamaCppClient, default_threads, engine_installed, packaged_model
+from jieqian.testing.gguf_files import small_gguf
 
 MODEL = packaged_model()
 installed = pytest.mark.skipif(
@@ -52,23 +54,6 @@ async def fresh() -> AsyncIterator[LlamaCppClient]:
     made = LlamaCppClient(MODEL, context_tokens=512)
     yield made
     await made.close()
-
-
-def text(value: bytes) -> bytes:
-    return struct.pack("<Q", len(value)) + value
-
-
-def small_gguf(*, version: int = 3, tensor_bytes: int = 64) -> bytes:
-    """A whole GGUF file of one tensor of 16 floats, with a vocabulary of two."""
-    pairs = [
-        text(b"general.architecture") + struct.pack("<I", 8) + text(b"llama"),
-        text(b"llama.context_length") + struct.pack("<II", 4, 2048),
-        text(b"tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, 2) + text(b"a") + text("籤".encode()),
-        text(b"tokenizer.ggml.scores") + struct.pack("<IIQff", 9, 6, 2, 0.5, 1.0),
-    ]
-    tensor = text(b"w") + struct.pack("<IQQIQ", 2, 4, 4, 0, 0)
-    head = b"GGUF" + struct.pack("<IQQ", version, 1, len(pairs)) + b"".join(pairs) + tensor
-    return head + b"\0" * (-len(head) % 32) + b"\0" * tensor_bytes
 
 
 def test_a_whole_file_is_read(tmp_path: Path) -> None:
@@ -268,6 +253,23 @@ def test_the_model_ends_with_the_program_however_that_ends(how: str) -> None:
     while _is_running(child):
         assert time.monotonic() < until, "the model's process outlived the program"
         time.sleep(0.02)
+
+
+@installed
+def test_the_model_ends_where_the_program_died_while_it_loaded() -> None:
+    reading, writing = os.pipe()
+    command = [sys.executable, "-m", "jieqian.llm.llamacpp_child"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=writing, stderr=subprocess.PIPE, text=True) as child:
+        os.close(writing)
+        os.close(reading)
+        assert child.stdin is not None
+        settings = {"path": str(MODEL), "name": "m", "key": "k", "slots": 1, "context_tokens": 512, "threads": 2}
+        child.stdin.write(json.dumps(settings) + "\n")
+        child.stdin.close()
+        try:
+            assert child.wait(60) == 0
+        finally:
+            child.kill()
 
 
 def _is_running(pid: int) -> bool:

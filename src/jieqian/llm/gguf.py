@@ -26,12 +26,18 @@ _BLOCKS = {
 }  # fmt: skip
 
 
+# Of models whose layers mostly look back over a short window only: one layer in so many sees the whole context.
+_FULL_LAYERS = {"gemma2": 2, "gemma3": 6, "gemma3n": 5}
+_BYTES_A_NUMBER = 2  # llama.cpp keeps its cache in half precision
+
+
 @dataclass(frozen=True, slots=True)
 class GgufFacts:
     """What the head tells: `context_tokens` the model was trained with, `parameters`, and a digest.
 
     `digest` is SHA-256 (hex) over the file's size and its first and last MiB: enough to tell files apart,
-    without reading gigabytes.
+    without reading gigabytes. `layers` and `cache_width` (numbers a layer keeps for each token) tell how much memory
+    a context takes, 0 where the head does not say; `short_window` is how far most layers look back, where it is short.
     """
 
     architecture: str
@@ -39,6 +45,17 @@ class GgufFacts:
     context_tokens: int | None
     parameters: int
     digest: str
+    file_bytes: int = 0
+    layers: int = 0
+    cache_width: int = 0
+    short_window: int | None = None
+
+    def cache_bytes(self, tokens: int) -> int:
+        """The memory the cache of a context of so many tokens takes."""
+        every = _FULL_LAYERS.get(self.architecture, 1) if self.short_window else 1
+        full = -(-self.layers // every)
+        seen = min(tokens, self.short_window or tokens)
+        return (full * tokens + (self.layers - full) * seen) * self.cache_width * _BYTES_A_NUMBER
 
 
 def read_gguf(path: Path) -> GgufFacts:
@@ -83,8 +100,26 @@ def _read(path: Path, data: mmap.mmap) -> GgufFacts:
         name=str(values.get("general.name") or path.stem),
         context_tokens=context if isinstance(context, int) and context > 0 else None,
         parameters=parameters,
+        file_bytes=len(data),
+        layers=_whole(values.get(f"{architecture}.block_count")),
+        cache_width=_cache_width(values, architecture),
+        short_window=_whole(values.get(f"{architecture}.attention.sliding_window")) or None,
         digest=hashlib.sha256(b"%d" % len(data) + data[:_EDGE] + data[-_EDGE:]).hexdigest(),
     )
+
+
+def _cache_width(values: dict[str, Any], architecture: str) -> int:
+    """Numbers a layer keeps for a token: keys and values of all its heads. Heads given by layer are taken as all."""
+    heads = _whole(values.get(f"{architecture}.attention.head_count"))
+    shared = _whole(values.get(f"{architecture}.attention.head_count_kv")) or heads
+    each = _whole(values.get(f"{architecture}.embedding_length")) // heads if heads else 0
+    key = _whole(values.get(f"{architecture}.attention.key_length")) or each
+    value = _whole(values.get(f"{architecture}.attention.value_length")) or each
+    return shared * (key + value)
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _tensors(head: _Reader, count: int, alignment: int) -> tuple[int, int]:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import ExitStack, suppress
 from dataclasses import replace
 from importlib.util import find_spec
@@ -22,7 +22,8 @@ from typing import IO, Any
 
 from jieqian.errors import FirstTokenTimeout, ModelError, ModelNotFound, ModelRefused, ModelUnreachable
 from jieqian.llm.client import ModelChunk, ModelInfo, ModelRequest
-from jieqian.llm.gguf import read_gguf
+from jieqian.llm.gguf import GgufFacts, read_gguf
+from jieqian.llm.memory import available_bytes, check_fits
 from jieqian.llm.openai import Flavour, OpenAIClient
 from jieqian.llm.profiles import complete
 from jieqian.llm.server_text import one_line
@@ -59,20 +60,29 @@ class LlamaCppClient:
     """One GGUF file. It is loaded by `start` or by the first call: 1.1 GB took 2 to 4 s, and 18 s from a cold disk.
 
     `context_tokens` is the window of each of the `slots`; memory grows with both. `threads`: None takes
-    `default_threads`.
+    `default_threads`. `available` tells the bytes of memory that are free (None: not known).
     """
 
     provider = "llamacpp"
-    base_url: str | None = None
 
     def __init__(
-        self, path: str | Path, *, context_tokens: int = 8192, slots: int = 1, threads: int | None = None
+        self,
+        path: str | Path,
+        *,
+        context_tokens: int = 8192,
+        slots: int = 1,
+        threads: int | None = None,
+        available: Callable[[], int | None] = available_bytes,
     ) -> None:
         self._path = Path(path)
+        # Not where it listens (no other program may know that), but what tells it from another embedded model.
+        self.base_url: str | None = f"{self._path.absolute().as_uri()}?context={context_tokens}"
+        self._available = available
         self._name = self._path.name.removesuffix(".gguf")
         self._context, self._slots = context_tokens, slots
         self._threads = threads or default_threads(_cores())
         self._info: ModelInfo | None = None
+        self._facts: GgufFacts | None = None
         self._starting: asyncio.Task[OpenAIClient] | None = None
         self._inner: OpenAIClient | None = None
         self._process: subprocess.Popen[str] | None = None
@@ -84,6 +94,15 @@ class LlamaCppClient:
     async def start(self) -> None:
         """Load the model; does nothing where it is loaded. Raises `ModelRefused` with one line where it cannot be."""
         await self._server()
+
+    async def check(self) -> None:
+        """Raise `ModelRefused` where the model cannot be loaded as things are: file, memory, library. Loads nothing."""
+        if not await asyncio.to_thread(engine_installed):
+            raise ModelRefused("The embedded model needs the package xllamacpp: `pip install 'jieqian[llamacpp]'`.")
+        await self._describe()
+        assert self._facts is not None
+        available = await asyncio.to_thread(self._available)
+        check_fits(self._name, self._facts, context_tokens=self._context, slots=self._slots, available=available)
 
     async def models(self) -> list[ModelInfo]:
         """The one model; reads the file's head, loads nothing."""
@@ -143,7 +162,7 @@ class LlamaCppClient:
 
     async def _describe(self) -> ModelInfo:
         if self._info is None:
-            facts = await asyncio.to_thread(read_gguf, self._path)
+            facts = self._facts = await asyncio.to_thread(read_gguf, self._path)
             window = min(self._context, facts.context_tokens or self._context)
             info = ModelInfo(
                 name=self._name, digest=facts.digest, context_tokens=window, parameters=float(facts.parameters)
@@ -164,9 +183,7 @@ class LlamaCppClient:
         return self._process is None or self._process.poll() is not None
 
     async def _load(self) -> OpenAIClient:
-        if not await asyncio.to_thread(engine_installed):
-            raise ModelRefused("The embedded model needs the package xllamacpp: `pip install 'jieqian[llamacpp]'`.")
-        await self._describe()
+        await self.check()
         key = secrets.token_urlsafe(24)
         url = await asyncio.to_thread(self._run, key)
         if self._closed:

@@ -13,12 +13,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 _ERRORS_ONLY = 1
 _KEEP_PROMPTS_MIB = 512
 
 
-def main() -> int:
+def main() -> NoReturn:
     """Load, serve, wait for the end of stdin."""
     # Read when the library is loaded. By default a thread that waits for the others spins, on the core that other work
     # keeps them from: two threads on two cores beside a busy loop wrote 1 to 6 tokens/s, and 12 with this.
@@ -45,12 +47,14 @@ def main() -> int:
     params.cpuparams_batch.n_threads = settings["threads"]
     params.cache_ram_mib = _KEEP_PROMPTS_MIB
     server = Server(params)
-    sys.stdout.write(f"listening on {server.listening_address}\n")
-    sys.stdout.flush()
-    sys.stdin.read()
-    del server
-    return 0
+    with suppress(OSError):  # the parent died while we loaded
+        sys.stdout.write(f"listening on {server.listening_address}\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+    # There is nothing to save, and taking the server down in order can wait for ever: for its own thread, where that
+    # had only just begun (seen when a parent was killed during the load; the model then stayed in memory).
+    os._exit(0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -83,7 +83,7 @@ class OllamaClient:
 
     async def _nearest(self, model: str) -> ModelNotFound:
         try:
-            return _not_found(model, [info.name for info in await self.models()])
+            return _not_found(model, [info.name for info in await self.models() if info.chat])
         except ModelError:
             return _not_found(model, [])
 
@@ -177,7 +177,7 @@ def _same(left: str, right: str) -> bool:
 
 def _not_found(model: str, installed: Sequence[str]) -> ModelNotFound:
     near = nearest_name(model, installed)
-    hint = f" The nearest one there is {near}." if near else " There is none yet." if not installed else ""
+    hint = f" The nearest one there is {one_line(near)}." if near else " There is none yet." if not installed else ""
     name = one_line(model)
     return ModelNotFound(
         f"Ollama does not have the model {name}.{hint} `ollama pull {name}` gets it.",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
-from jieqian.errors import ModelError
+from jieqian.errors import ModelError, ModelNotFound, ModelRefused
 from jieqian.llm.client import ModelClient, ModelInfo
 from jieqian.llm.selection import Choice
 from jieqian.sections.strategy import Strategy, WritingOptions
@@ -18,8 +21,12 @@ logger = logging.getLogger(__name__)
 
 #: How often the servers are looked at again, in seconds.
 LOOK_SECONDS = 30.0
+#: How long a model that was tried for a task stays loaded after it, in seconds.
+TRIAL_SECONDS = 600.0
 _Kind = tuple[str, str | None, bool]
+_Place = tuple[str, str | None, str | None]
 EMBEDDED = "llamacpp"
+COMMENTARY = "commentary"
 
 
 @runtime_checkable
@@ -28,6 +35,19 @@ class Startable(Protocol):
 
     async def start(self) -> None:
         """Load it; a second call waits for the first. Raises `ModelError`."""
+        ...
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """A client that can tell beforehand whether its model can be loaded."""
+
+    async def check(self) -> None:
+        """Raise `ModelRefused` where it cannot."""
+        ...
+
+    async def close(self) -> None:
+        """See `ModelClient`."""
         ...
 
 
@@ -41,23 +61,44 @@ class Engine:
     options: WritingOptions
 
 
+@dataclass(slots=True)
+class _Leaving:
+    """An embedded model that is no longer wanted; its process ends when no reading holds it."""
+
+    gone: asyncio.Event
+    ending: asyncio.Task[None] | None = None
+
+
 class Engines:
-    """The engines on offer; `choose` finds a server and its models."""
+    """The engines on offer; `choose` finds a server and its models, `named` an embedded model by its name.
+
+    Embedded models take memory, so at most two stay: the one in use and one that is tried for a task. One that leaves
+    ends with the last reading that holds it, and those that came after it are loaded only then.
+    """
 
     def __init__(
         self,
         choose: Callable[[], Awaitable[Choice]],
         strategies: Callable[[ModelInfo, StrategyName], Strategy],
         options: Callable[[ModelInfo, Mode], WritingOptions],
+        named: Callable[[str], Awaitable[Choice]] | None = None,
     ) -> None:
+        self._named = named
         self._choose = choose
         self._strategies = strategies
         self._options = options
         self._choice = Choice(client=None, provider="commentary", model=None, fast_model=None, note="Not looked yet.")
-        self._clients: dict[tuple[str, str | None], ModelClient] = {}
+        self._clients: dict[_Place, ModelClient] = {}
+        self._came: dict[ModelClient, int] = {}
+        self._comings = 0
+        self._held: Counter[ModelClient] = Counter()
+        self._leaving: dict[ModelClient, _Leaving] = {}
+        self._tried: ModelClient | None = None
+        self._tried_at = 0.0
         self._loading: dict[Startable, asyncio.Task[None]] = {}
         self._seen_before: _Kind | None = None
         self._looking: asyncio.Task[None] | None = None
+        self._one_look = asyncio.Lock()
 
     async def start(self) -> None:
         """Look once, then keep looking."""
@@ -72,42 +113,159 @@ class Engines:
         for loading in self._loading.values():
             loading.cancel()
         await asyncio.gather(*self._loading.values(), return_exceptions=True)
-        for client in self._clients.values():
+        endings = [leaving.ending for leaving in self._leaving.values() if leaving.ending is not None]
+        for client in [*self._clients.values(), *self._leaving]:
             await client.close()
+        await asyncio.gather(*endings, return_exceptions=True)
 
     async def look(self) -> None:
         """Ask again which server and which models there are.
 
         Another server than the one in use is taken up at once only where that is no server at all or the embedded
-        model; else when two looks agree: a busy server that answers late is no reason to change. Clients are closed
-        at the end alone, for a reading may hold one.
+        model, or where the operator named what to use; else when two looks agree: a busy server that answers late is
+        no reason to change. Servers' clients are closed at the end alone, for a reading may hold one.
         """
+        async with self._one_look:
+            await self._look()
+
+    async def _look(self) -> None:
         found = await self._known(await self._choose())
-        if self._kind(found) != self._kind(self._choice) and self._choice.model is not None:
+        if self._tried is not None and time.monotonic() - self._tried_at > TRIAL_SECONDS:
+            self._tried = None
+        if self._kind(found) != self._kind(self._choice) and self._choice.model is not None and not found.named:
             agreed, self._seen_before = self._seen_before == self._kind(found), self._kind(found)
             if self._choice.provider != EMBEDDED and not agreed:
                 logger.warning("model server changed or lost", extra={"action": "engine_doubted", "note": found.note})
+                self._let_go()
                 return
         self._seen_before = None
         if (found.provider, found.model) != (self._choice.provider, self._choice.model):
             name = found.model.name if found.model else None
             logger.info("engine", extra={"action": "engine", "provider": found.provider, "model": name})
         self._choice = found
-        self._load(found.client)
+        self._let_go()
+        if found.model is not None:
+            self._load(found.client)
 
     def _load(self, client: ModelClient | None) -> None:
         """Let a model that lives beside us be loaded now, not when the first asker waits for it."""
         if isinstance(client, Startable) and client not in self._loading:
-            self._loading[client] = asyncio.create_task(_start(client), name="load-model")
+            self._loading[client] = asyncio.create_task(self._start(client), name="load-model")
+
+    async def _start(self, client: Startable) -> None:
+        try:
+            await self.room_for(client)
+            await client.start()
+        except ModelError as error:
+            logger.warning("model not loaded: %s", error, extra={"action": "load_failed"})
 
     async def _known(self, found: Choice) -> Choice:
         """The choice with the client this process already has for that server, if it has one."""
         if found.client is None:
             return found
-        held = self._clients.setdefault((found.client.provider, found.client.base_url), found.client)
+        place = _place(found)
+        held = self._clients.setdefault(place, found.client)
         if held is not found.client:
             await found.client.close()
+        elif held not in self._came:
+            self._comings += 1
+            self._came[held] = self._comings
         return replace(found, client=held)
+
+    # -- embedded models come and go ------------------------------------------------------------------------------
+
+    @contextmanager
+    def held(self, engine: Engine) -> Iterator[None]:
+        """While the block runs, the engine's model is not taken away."""
+        self._held[engine.client] += 1
+        try:
+            yield
+        finally:
+            self._held[engine.client] -= 1
+            if engine.client is self._tried:
+                self._tried_at = time.monotonic()
+            self._end_if_free(engine.client)
+
+    async def room_for(self, client: object) -> None:
+        """Wait until the embedded models that came before this one and are no longer wanted have left the memory.
+
+        Only those before it: two models that leave must not wait for each other.
+        """
+        own = self._came.get(client, 0)  # type: ignore[call-overload]
+        while before := [leaving for other, leaving in self._leaving.items() if self._came.get(other, 0) < own]:
+            await before[0].gone.wait()
+
+    def _let_go(self) -> None:
+        """Let every embedded model leave that is neither in use nor tried."""
+        for place, client in list(self._clients.items()):
+            if client.provider == EMBEDDED and client not in (self._choice.client, self._tried):
+                del self._clients[place]
+                self._leaving[client] = _Leaving(asyncio.Event())
+                self._end_if_free(client)
+
+    def _end_if_free(self, client: ModelClient) -> None:
+        leaving = self._leaving.get(client)
+        if not self._held[client]:
+            del self._held[client]
+            if leaving is not None and leaving.ending is None:
+                leaving.ending = asyncio.create_task(self._end(client, leaving), name="end-model")
+
+    async def _end(self, client: ModelClient, leaving: _Leaving) -> None:
+        try:
+            loading = self._loading.pop(client, None) if isinstance(client, Startable) else None
+            if loading is not None:
+                loading.cancel()
+                await asyncio.gather(loading, return_exceptions=True)
+            await client.close()
+        finally:
+            self._leaving.pop(client, None)
+            self._came.pop(client, None)
+            leaving.gone.set()
+
+    # -- a model asked for by name --------------------------------------------------------------------------------
+
+    async def trial(self, model: str, mode: Mode, strategy: StrategyName) -> Engine | None:
+        """The engine of a model asked for by name, as `check_named` knows them; None: the commentary was asked for.
+
+        An embedded one stays loaded until another is tried, or for `TRIAL_SECONDS`. Raises `ModelError`.
+        """
+        found = await self._find(model)
+        if found is None:
+            return None
+        known = await self._known(found)
+        client, info = known.client, known.model
+        assert client is not None
+        assert info is not None
+        if client.provider == EMBEDDED and client is not self._choice.client:
+            self._tried, self._tried_at = client, time.monotonic()
+            self._let_go()
+        return Engine(client, info, self._strategies(info, strategy), self._options(info, mode))
+
+    async def check_named(self, model: str) -> None:
+        """Raise `ModelRefused` or `ModelNotFound` where `trial` would; a server that does not answer now may later."""
+        found = await self._find(model)
+        if found is not None and found.client is not None and found.client not in self._clients.values():
+            await found.client.close()
+
+    async def _find(self, model: str) -> Choice | None:
+        """A choice with client and model: of the server in use, or embedded. None: the commentary."""
+        here = self._choice
+        if model == COMMENTARY:
+            return None
+        if here.model is not None and model == here.model.name:
+            return here
+        server = here.client if here.provider != EMBEDDED else None
+        try:
+            if self._named is None:
+                raise ModelNotFound
+            embedded = await self._named(model)
+        except ModelNotFound:
+            if server is None or model.endswith(".gguf"):
+                raise
+            return replace(here, model=await server.describe(model))
+        if _place(embedded) not in self._clients and isinstance(embedded.client, Checkable):
+            await _checked(embedded.client)
+        return embedded
 
     @staticmethod
     def _kind(choice: Choice) -> _Kind:
@@ -124,6 +282,11 @@ class Engines:
     def provider(self) -> str:
         """Who writes: `ollama`, `openai`, `llamacpp` or `commentary`."""
         return self._choice.provider
+
+    @property
+    def named(self) -> bool:
+        """Whether `jieqian model use` named what writes, and no setting won over it."""
+        return self._choice.named
 
     @property
     def note(self) -> str:
@@ -156,8 +319,17 @@ class Engines:
                 logger.exception("cannot look for models", extra={"action": "look_failed"})
 
 
-async def _start(client: Startable) -> None:
+def _place(choice: Choice) -> _Place:
+    """What tells one client from another. An embedded model is also told by its weights: its file may be replaced."""
+    assert choice.client is not None
+    digest = choice.model.digest if choice.provider == EMBEDDED and choice.model is not None else None
+    return choice.provider, choice.client.base_url, digest
+
+
+async def _checked(client: Checkable) -> None:
+    """Raise `ModelRefused` where it cannot be loaded; the client is then closed."""
     try:
-        await client.start()
-    except ModelError as error:
-        logger.warning("model not loaded: %s", error, extra={"action": "load_failed"})
+        await client.check()
+    except ModelRefused:
+        await client.close()
+        raise

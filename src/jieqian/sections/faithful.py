@@ -29,17 +29,19 @@ def looks_faithful(note: str, text: str, *, question: str = "") -> bool:
     """Whether `text` says about what `note` says and adds nothing.
 
     Most of the words of meaning in each of its sentences must come from the note or the question, and none more often
-    than there; half of the note's must come back. It must be about as long, bring no new number or name, deny where
-    the note denies and only there, not speak of itself, and end in a whole sentence.
+    than there, nor any longer word a third time; half of the note's must come back. It must be about as long, bring no
+    new number or name, deny where the note denies and only there, not speak of itself, and end in a whole sentence.
     """
     told, source = Counter(_meaning(text)), Counter(_meaning(note))
     known = source + Counter(_meaning(question))
     if not told or not source or not SHORTEST <= len(text) / len(note) <= LONGEST:
         return False
     low, given = text.casefold(), f"{note} {question}".casefold()
+    said = Counter(_WORD.findall(given))
     return (
         all(_is_anchored(sentence, known) for sentence in _SENTENCE.findall(text))
         and all(times <= max(known[word], 1) for word, times in told.items())
+        and all(times <= max(said[word], 2) for word, times in Counter(_WORD.findall(low)).items() if len(word) > 4)
         and len(told.keys() & source.keys()) / len(source) >= LEAST_COVERED
         and set(_NUMBER.findall(text)) <= set(_NUMBER.findall(given))
         and all(name.casefold() in given for name in _NAME.findall(text))

@@ -2,12 +2,14 @@
 
 Asked for a reading in JSON, a model of some hundred million parameters writes nonsense. Asked to say one note again,
 with worked examples before it, it writes sensible English more often than not. So it gets a note a section, is never
-shown before its check, and what does not keep close to its note (`sections/faithful.py`) is left to the commentary.
+shown before its check, and what does not keep close to its note (`sections/faithful.py`) is left to the commentary. The
+glosses of single lines are not retold: a garbled gloss says something else of the verse, and of ten such sections that
+passed four were worse than the glosses themselves (docs/decisions/0011).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 
 from jieqian.languages import Language
 from jieqian.llm.client import Finished, Message, ModelRequest, TextDelta
@@ -15,7 +17,6 @@ from jieqian.prompt.fence import fenced
 from jieqian.sections.calling import calling
 from jieqian.sections.faithful import looks_faithful, whole_sentences
 from jieqian.sections.from_commentary import note_for
-from jieqian.sections.line_by_line import compose
 from jieqian.sections.parsing import cleaned
 from jieqian.sections.section import SectionName
 from jieqian.sections.strategy import (
@@ -67,37 +68,36 @@ class Retelling:
         """The sections whose retelling keeps to its note; of the others no text. Raises `ModelError`."""
         spoke = False
         for section in order.wanted:
-            texts: dict[str, str] = {}
-            notes = notes_of(section, order)
-            if notes:
-                yield DraftStarted(section)
-            for note in notes:
-                async with calling(order.client, request_of(order, note)) as chunks:
-                    async for chunk in chunks:
-                        if isinstance(chunk, Finished):
-                            yield CallEnded(chunk)
-                            break
-                        if not spoke and chunk.text:
-                            spoke = True
-                            yield ModelSpoke()
-                        if isinstance(chunk, TextDelta):
-                            texts[note] = texts.get(note, "") + chunk.text
-            text = section_text(section, order, texts)
-            if text:
+            note = note_of(section, order)
+            if not note:
+                continue
+            yield DraftStarted(section)
+            told = ""
+            async with calling(order.client, request_of(order, note)) as chunks:
+                async for chunk in chunks:
+                    if isinstance(chunk, Finished):
+                        yield CallEnded(chunk)
+                        break
+                    if not spoke and chunk.text:
+                        spoke = True
+                        yield ModelSpoke()
+                    if isinstance(chunk, TextDelta):
+                        told += chunk.text
+            text = whole_sentences(cleaned(told))
+            if looks_faithful(note, text, question=order.prompt.asked):
                 yield DraftText(section, text)
                 yield DraftEnded(section, text)
 
 
-def notes_of(section: SectionName, order: WritingOrder) -> list[str]:
-    """The notes one section retells: a gloss a line, else one note; none in a language other than English."""
+def note_of(section: SectionName, order: WritingOrder) -> str:
+    """The note one section retells; "" for the glosses, and in a language other than English."""
     prompt = order.prompt
     commentary = prompt.lot.commentary(prompt.language)
     if prompt.language is not Language.EN or commentary is None or commentary.language is not Language.EN:
-        return []
+        return ""
     if section is SectionName.LINE_BY_LINE:
-        return list(dict.fromkeys(commentary.gloss))
-    note = shortened(note_for(section, prompt.lot, prompt.language, prompt.asked))
-    return [note] if note else []
+        return ""
+    return shortened(note_for(section, prompt.lot, prompt.language, prompt.asked))
 
 
 def shortened(note: str) -> str:
@@ -106,30 +106,6 @@ def shortened(note: str) -> str:
         return note
     whole = whole_sentences(note[:NOTE_CHARACTERS])
     return whole or note[:NOTE_CHARACTERS]
-
-
-def section_text(section: SectionName, order: WritingOrder, texts: Mapping[str, str]) -> str:
-    """The section from the model's retellings by note; "" where none of them keeps to its note.
-
-    In `line_by_line` a line whose retelling fails keeps the commentary's own gloss, as long as half of them succeed.
-    """
-    prompt = order.prompt
-    faithful = {
-        note: text
-        for note, told in texts.items()
-        if looks_faithful(note, text := whole_sentences(cleaned(told)), question=prompt.asked)
-    }
-    commentary = prompt.lot.commentary(prompt.language)
-    if section is not SectionName.LINE_BY_LINE or commentary is None:
-        return next(iter(faithful.values()), "")
-    if 2 * len(faithful) < len(texts) or not faithful:
-        return ""
-    return compose(
-        [faithful.get(note, note) for note in commentary.gloss],
-        lot=prompt.lot,
-        collection=prompt.collection,
-        language=prompt.language,
-    )
 
 
 def request_of(order: WritingOrder, note: str) -> ModelRequest:

@@ -24,6 +24,7 @@ from typing import Any
 
 from aiohttp import web
 
+from jieqian.testing.embedder import character_vector
 from jieqian.testing.script import prepare
 from jieqian.testing.wire_server import SCRIPT, application, body_of, record, serve, stream
 
@@ -165,6 +166,20 @@ async def _chat(request: web.Request) -> web.StreamResponse:
     )
 
 
+async def _embed(request: web.Request) -> web.Response:
+    """`POST /api/embed`: a vector that counts pairs of characters, so that texts alike in words are near."""
+    body = await body_of(request)
+    record(request, body).finished = True
+    facts = _find(request.app, str(body.get("model") or ""))
+    if facts is None:
+        return _refuse(404, f"model '{body.get('model')}' not found, try pulling it first")
+    if "embedding" not in facts["capabilities"]:
+        return _refuse(501, "this model does not support embeddings")
+    given = body["input"]
+    texts = [given] if isinstance(given, str) else given
+    return web.json_response({"model": body["model"], "embeddings": [character_vector(text) for text in texts]})
+
+
 def _schema_dropped(name: str, body: Mapping[str, Any]) -> bool:
     unthinking = body.get("think") is False and name.startswith(("gemma4", "qwen3.5"))
     return body.get("format") is not None and (unthinking or name.endswith(("-cloud", ":cloud")))
@@ -199,6 +214,7 @@ def ollama_application() -> web.Application:
     app.router.add_get("/api/tags", _tags)
     app.router.add_post("/api/show", _show)
     app.router.add_post("/api/chat", _chat)
+    app.router.add_post("/api/embed", _embed)
     app.router.add_post("/_models", _install)
     return app
 

@@ -69,14 +69,21 @@ def _fetch(request: urllib.request.Request) -> Any:
 @contextmanager
 def wire_server(kind: Literal["ollama", "openai"], *arguments: str) -> Iterator[WireProcess]:
     """Run the stand-in of that kind for the length of the block."""
-    command = [sys.executable, "-m", f"jieqian.testing.{kind}_server", "--port", "0", *arguments]
+    with listening(f"jieqian.testing.{kind}_server", "--port", "0", *arguments) as url:
+        yield WireProcess(url)
+
+
+@contextmanager
+def listening(module: str, *arguments: str) -> Iterator[str]:
+    """Run that module, which says where it listens, for the length of the block; its URL."""
+    command = [sys.executable, "-m", module, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             line = process.stdout.readline()
             if not line.startswith("listening on "):
                 raise RuntimeError(f"the stand-in did not start: {line!r}")
-            yield WireProcess("http://" + line.split()[-1])
+            yield "http://" + line.split()[-1]
         finally:
             process.terminate()
             process.wait(10)
