@@ -52,6 +52,7 @@ async def test_a_heartbeat_prolongs_the_lease(store: TaskStore):
 
 LATE_WRITES = {
     "append": lambda store, task: store.append(task, "paused", [delta()]),
+    "keep_sources": lambda store, task: store.keep_sources(task, "paused", [{"id": "x"}], {}, [delta()]),
     "end_attempt": lambda store, task: store.end_attempt(task, "paused", 1, [delta()]),
     "finish_section": lambda store, task: store.finish_section(
         task, "paused", sample_section(), {"total_time_ms": 1.0}, [SectionFinished(sample_section())]
@@ -129,3 +130,16 @@ async def test_leases_of_processes_that_are_gone_end(store: TaskStore):
     assert await store.counts() == {Status.QUEUED: 3, Status.RUNNING: 0}
     assert [(await store.get(task.id)).deliveries for task in tasks] == [1, 1, 0]
     assert await store.release_leases() == 0
+
+
+async def test_nobody_takes_a_task_from_themselves_however_late_they_are(store: TaskStore):
+    first, second = await accept(store), await accept(store)
+    await claim(store, "mine")
+    late = NOW + 10_000
+    taken = await store.claim("mine too", late, 30.0, held=("mine",))
+    assert taken is not None
+    assert taken.id == second.id
+    assert await store.claim("a third", late, 30.0, held=("mine", "mine too")) is None
+    again = await store.claim("another's", late, 30.0)
+    assert again is not None
+    assert (again.id, again.deliveries) == (first.id, 2)

@@ -37,6 +37,19 @@ async def test_a_section_is_finished_once(store: TaskStore, ear: Ear):
     assert len(ear.events(task.id)) == 3
 
 
+async def test_sources_are_kept_with_timings_and_events(store: TaskStore, ear: Ear):
+    task = await accept(store)
+    await claim(store)
+    sources = [{"id": "yuelao/8#topic:love@en", "title": "a", "text": "b", "score": 0.8}, {"id": "c", "title": "月老"}]
+    await store.keep_sources(task.id, "token", sources, {"retrieval": "vector"}, [delta()])
+    kept = await store.get(task.id)
+    assert (list(kept.sources), kept.timings, kept.status) == (sources, {"retrieval": "vector"}, Status.RUNNING)
+    assert len(ear.events(task.id)) == 3
+    await store.keep_sources(task.id, "token", [], {}, [])
+    assert (await store.get(task.id)).sources == ()
+    assert len(ear.events(task.id)) == 3
+
+
 async def test_an_attempt_is_counted_with_its_events(store: TaskStore):
     task = await accept(store)
     await claim(store)

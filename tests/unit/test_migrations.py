@@ -158,7 +158,7 @@ def test_a_database_of_a_later_version_is_a_store_error(migrated: Path):
     with closing(sqlite3.connect(migrated)) as connection:
         connection.execute("update alembic_version set version_num = '9999'")
         connection.commit()
-    with pytest.raises(StoreError, match="another version"):
+    with pytest.raises(StoreError, match="later version"):
         migrate(sqlite_url(migrated))
 
 

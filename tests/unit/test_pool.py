@@ -4,15 +4,18 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from pool_ward import LONG, Ward
 
-from jieqian.errors import LeaseLost, ModelNotFound, StoreError
+from jieqian.errors import LeaseLost, ModelNotFound, StoreError, StoreUnwritable
+from jieqian.tasks.clock import steady
 from jieqian.tasks.task import MAX_DELIVERIES, Status, Task
 from jieqian.testing.memory_store import MemoryTaskStore
 from jieqian.testing.sample_tasks import sample_first_events, sample_request, sample_section
+from jieqian.worker.doorbell import InProcessDoorbell
 from jieqian.worker.pool import WorkerCounts, WorkerPool
 
 
@@ -218,8 +221,8 @@ class HeldClaims(MemoryTaskStore):
         super().__init__(announce)
         self.taken, self.answer = asyncio.Event(), asyncio.Event()
 
-    async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:
-        task = await super().claim(token, now, lease_seconds)
+    async def claim(self, token: str, now: float, lease_seconds: float, **held: Any) -> Task | None:
+        task = await super().claim(token, now, lease_seconds, **held)
         self.taken.set()
         await self.answer.wait()
         return task
@@ -303,9 +306,9 @@ class Faulty(MemoryTaskStore):
             self.refuse.discard(name)
             raise StoreError("disk full")
 
-    async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:
+    async def claim(self, token: str, now: float, lease_seconds: float, **held: Any) -> Task | None:
         self._perhaps("claim")
-        return await super().claim(token, now, lease_seconds)
+        return await super().claim(token, now, lease_seconds, **held)
 
     async def heartbeat(self, task_id: str, token: str, expires_at: float) -> None:
         self._perhaps("heartbeat")
@@ -346,3 +349,111 @@ async def test_two_pools_share_the_work(open_ward):
         run.finish()
         await run.ended.wait()
     await other.stop()
+
+
+class Full(MemoryTaskStore):
+    """Takes no write of a task's life while `full` is set."""
+
+    def __init__(self, announce) -> None:
+        super().__init__(announce)
+        self.full = False
+        self.refused = 0
+
+    async def _turn(self) -> None:
+        await super()._turn()
+        if self.full:
+            self.refused += 1
+            raise StoreUnwritable("disk full")
+
+
+async def test_what_could_not_be_written_goes_on_when_the_store_takes_writes_again(open_ward):
+    ward = open_ward(Full, slots=1, lease_seconds=LONG, sweep_seconds=0.02)
+    task_id = await ward.bring()
+    run = await ward.runs.next()
+    ward.store.full = True
+    run.fail(StoreUnwritable())
+    await ward.until(lambda counts: counts.active == 0)
+    async with asyncio.timeout(10):
+        while ward.store.refused < 3:  # noqa: ASYNC110  it tries to give the task back, and asks no model meanwhile
+            await asyncio.sleep(0.01)
+    assert ward.runs.waiting == 0
+    ward.store.full = False
+    again = await ward.runs.next()  # an hour before its lease would have run out
+    assert (again.task.id, again.task.deliveries) == (task_id, 1), "the store's fault is not the task's"
+    again.finish()
+    await ward.until(lambda counts: counts.active == 0)
+    assert await ward.status(task_id) is Status.COMPLETED
+
+
+async def test_however_often_it_cannot_be_written_it_is_no_crash_of_the_task(open_ward):
+    ward = open_ward(slots=1, sweep_seconds=0.001)
+    task_id = await ward.bring()
+    for _ in range(MAX_DELIVERIES + 2):
+        run = await ward.runs.next()
+        assert run.task.deliveries == 1
+        run.fail(StoreUnwritable())
+    (await ward.runs.next()).finish()
+    await ward.until(lambda counts: counts.active == 0)
+    assert await ward.status(task_id) is Status.COMPLETED
+
+
+async def test_what_is_owed_is_given_back_at_the_stop():
+    ward = Ward(Full, slots=1)
+    task_id = await ward.bring()
+    ward.pool.start()
+    (await ward.runs.next()).fail(StoreUnwritable())
+    await ward.until(lambda counts: counts.active == 0)
+    await ward.pool.stop()
+    task = await ward.store.get(task_id)
+    assert (task.status, task.deliveries) == (Status.QUEUED, 0)
+
+
+class NoHeartbeats(MemoryTaskStore):
+    """Renews no lease, as if the process had slept."""
+
+    async def heartbeat(self, task_id: str, token: str, expires_at: float) -> None:
+        raise StoreError("asleep")
+
+
+async def test_a_pool_takes_no_task_from_itself_however_late_its_heartbeat_is(open_ward):
+    ward = open_ward(NoHeartbeats, slots=2, lease_seconds=0.02, sweep_seconds=0.01)
+    task_id = await ward.bring()
+    run = await ward.runs.next()
+    async with asyncio.timeout(10):
+        while (await ward.store.get(task_id)).lease_expires_at > steady() - 0.1:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert ward.runs.waiting == 0
+    assert not run.cancelled
+    assert (await ward.store.get(task_id)).deliveries == 1
+    run.finish()
+    await run.ended.wait()
+    assert await ward.status(task_id) is Status.COMPLETED
+
+
+class FaultyDoorbell(InProcessDoorbell):
+    """Fails as nobody expects, now and then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.faults = 3
+
+    async def wait(self, seconds: float) -> bool:
+        if self.faults:
+            self.faults -= 1
+            raise ZeroDivisionError
+        return await super().wait(seconds)
+
+
+async def test_the_claiming_itself_outlives_an_unexpected_error(caplog: pytest.LogCaptureFixture):
+    ward = Ward(slots=1, sweep_seconds=0.01)
+    doorbell = FaultyDoorbell()
+    pool = WorkerPool(ward.store, doorbell, ward.runs, slots=1, sweep_seconds=0.01)
+    pool.start()
+    async with asyncio.timeout(10):
+        while doorbell.faults:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert pool.alive
+    assert "ZeroDivisionError" in caplog.text
+    await ward.bring(ring=False)
+    (await ward.runs.next()).finish()
+    await pool.stop()

@@ -7,7 +7,9 @@ import pytest
 
 from jieqian.events.event import Stage
 from jieqian.reading.stopwatch import STAGE_KEYS, Stopwatch
+from jieqian.tasks.clock import ACCEPTED, accepted_mark, steady
 from jieqian.tasks.task import Status, Task
+from jieqian.tasks.timings import ADDING_UP, settled
 from jieqian.testing.sample_tasks import sample_request
 
 A_WHILE = 0.01
@@ -126,3 +128,38 @@ def test_a_later_delivery_goes_on_from_the_first_and_waited_meanwhile():
 def test_times_that_are_none_count_as_nothing():
     watch = Stopwatch(a_task(timings={"llm_generation_ms": None, "other_ms": None}))
     assert watch.stage_ms(Stage.GENERATION) == 0
+
+
+HOUR = 3600.0
+
+
+@pytest.mark.parametrize("moved", [HOUR, -HOUR])
+def test_a_clock_that_was_set_meanwhile_makes_no_hour_of_waiting(moved: float):
+    task = a_task(age=moved + 2, timings=accepted_mark(2))
+    watch = Stopwatch(task)
+    assert 2_000 <= watch.stage_ms(Stage.QUEUE) < HOUR * 500
+    for status in (Status.QUEUED, Status.RUNNING):
+        times = settled(replace(task, status=status, claimed_at=steady() - 1), time.time())
+        assert 2_000 <= times["total_time_ms"] < HOUR * 500
+        assert sum(times[key] for key in ADDING_UP) == pytest.approx(times["total_time_ms"], abs=0.05)
+        assert min(times[key] for key in ADDING_UP) >= 0
+
+
+def test_what_another_run_accepted_has_waited_by_the_time_of_day():
+    watch = Stopwatch(a_task(age=10, timings={ACCEPTED: ["another run", steady()]}))
+    assert watch.stage_ms(Stage.QUEUE) >= 10_000
+
+
+def test_only_time_at_work_uses_up_a_deadline():
+    before = {"queue_wait_ms": 500.0, "llm_generation_ms": 2_900.0, "other_ms": 100.0}
+    watch = Stopwatch(a_task(age=HOUR, deliveries=2, timings=before))
+    assert 3_000 <= watch.worked_ms() < HOUR * 500
+
+
+@pytest.mark.parametrize(("known", "stage"), [({}, "rag_retrieval_ms"), ({"retrieval": "vector"}, "llm_generation_ms")])
+def test_a_task_stopped_at_work_books_its_time_to_what_was_going_on(known, stage):
+    task = a_task(age=4, timings={"queue_wait_ms": 1_000.0, **known})
+    running = replace(task, status=Status.RUNNING, claimed_at=task.created_at + 1)
+    times = settled(running, time.time())
+    assert times[stage] == pytest.approx(3_000, abs=500)
+    assert sum(times[key] for key in ADDING_UP) == pytest.approx(times["total_time_ms"], abs=0.1)

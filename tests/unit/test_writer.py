@@ -13,7 +13,7 @@ import pytest_asyncio
 import sqlalchemy as sa
 from blockbuster import BlockBuster
 
-from jieqian.errors import LeaseLost, StoreError
+from jieqian.errors import LeaseLost, StoreError, StoreUnwritable
 from jieqian.tasks.database import open_engine, sqlite_url
 from jieqian.tasks.writer import MOST_IN_ONE_COMMIT, GroupWriter
 
@@ -286,7 +286,7 @@ async def test_a_full_database_is_a_store_error_and_undoes_the_group(writer: Gro
     await writer.write(note(1))
     await writer.write(allow("4"))
     told = await gathered(writer, [note(2), swell, note(3)])
-    assert [type(error) for error in told] == [StoreError] * 3
+    assert [type(error) for error in told] == [StoreUnwritable] * 3
     assert "full" in str(told[0])
     assert told[0].problem()["status"] == 503
     assert told[0].retryable

@@ -96,6 +96,22 @@ class Record:
             self._frames.add(self._stage_finished(stage, ms))
             self._log("stage", stage=stage.value, ms=round(ms, 1), attempt=self.attempt)
 
+    @property
+    def has_sources(self) -> bool:
+        """Whether passages were looked for already, by this delivery or an earlier one."""
+        return "retrieval" in self._facts
+
+    async def keep_sources(self, sources: Sequence[Mapping[str, Any]], how: str, note: str | None) -> None:
+        """Keep the passages the reading stands on, and how they were found: `vector`, `lexical` or `none`."""
+        self._facts["retrieval"] = how
+        self.task = replace(self.task, sources=tuple(sources))
+        await _unbroken(self._write_sources(sources))
+        self._log("retrieved", retrieval=how, passages=len(sources), note=note)
+
+    async def _write_sources(self, sources: Sequence[Mapping[str, Any]]) -> None:
+        rest = await self._frames.take_rest()
+        await self._store.keep_sources(self.task.id, self._token, sources, self._timings(), rest)
+
     def tell_validation(self, ms: float) -> None:
         """Tell of the checks, which were made section by section while the model wrote."""
         self._frames.add(
@@ -105,7 +121,8 @@ class Record:
         self._log("stage", stage=Stage.VALIDATION.value, ms=round(ms, 1), attempt=self.attempt)
 
     def _stage_finished(self, stage: Stage, ms: float) -> StageFinished:
-        return StageFinished(stage, stage_message(stage, self.task.language), self.attempt, round(ms))
+        message = stage_message(stage, self.task.language, self._facts.get("retrieval"))
+        return StageFinished(stage, message, self.attempt, round(ms))
 
     # -- the model ------------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from jieqian.events.event import Stage
 from jieqian.tasks.task import Task
-from jieqian.tasks.timings import ADDING_UP, STAGE_KEYS
+from jieqian.tasks.timings import ADDING_UP, STAGE_KEYS, age_ms
 
 
 class Stopwatch:
@@ -24,7 +24,7 @@ class Stopwatch:
         before = {key: float(task.timings.get(key) or 0) for key in ADDING_UP}
         before[STAGE_KEYS[Stage.QUEUE]] = 0.0
         self._active_before = sum(before.values())
-        wait = (time.time() - task.created_at) * 1000 - self._active_before
+        wait = age_ms(task, time.time()) - self._active_before
         self.stages = {key: before[key] for key in STAGE_KEYS.values()}
         self.stages[STAGE_KEYS[Stage.QUEUE]] = max(0.0, wait)
         self._running: list[tuple[Stage, float, float]] = []
@@ -33,6 +33,10 @@ class Stopwatch:
     def now_ms(self) -> float:
         """Milliseconds since the request."""
         return self._since_request + (time.perf_counter() - self._begun) * 1000
+
+    def worked_ms(self) -> float:
+        """Milliseconds workers had the task: this delivery, and the earlier ones up to their last checkpoint."""
+        return self._active_before + (time.perf_counter() - self._begun) * 1000
 
     def add(self, stage: Stage, ms: float) -> None:
         """Book time to a stage."""

@@ -66,6 +66,7 @@ def _columns(new: NewTask) -> dict[str, Any]:
         "language": new.language,
         "mode": new.mode,
         "strategy": new.strategy,
+        "model": new.model,
         "fresh": new.fresh,
         "parent_id": new.parent_id,
         "draw_id": new.draw_id,

@@ -17,7 +17,7 @@ from jieqian.tasks.task import Mode, Status, StrategyName, Task
 Row = Mapping[str, Any] | sa.RowMapping
 
 _PLAIN_COLUMNS = (
-    *("id", "seq", "caller", "collection", "lot", "question", "fresh", "parent_id", "draw_id", "care"),
+    *("id", "seq", "caller", "collection", "lot", "question", "model", "fresh", "parent_id", "draw_id", "care"),
     *("created_at", "claimed_at", "ended_at", "touched_at", "lease_token", "lease_expires_at"),
     *("deliveries", "attempts", "last_event_id", "timings", "error"),
 )

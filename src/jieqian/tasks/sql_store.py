@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from typing import Any, TypeVar
@@ -16,8 +16,9 @@ from jieqian.events.event import Event, Stopped, StoredEvent, encode
 from jieqian.sections.section import Section
 from jieqian.tasks import rows
 from jieqian.tasks.accepting import KEY_SECONDS, accept_in
-from jieqian.tasks.database import open_engine
+from jieqian.tasks.database import begins_another_boot, open_engine, rewrite_a_page
 from jieqian.tasks.desk_rows import DeskRows
+from jieqian.tasks.faq_rows import FaqRows, forget_task
 from jieqian.tasks.store import Accepted, Announce, FirstEvents
 from jieqian.tasks.tables import events, feedback, sections, tasks
 from jieqian.tasks.task import Feedback, NewTask, Status, Task
@@ -25,13 +26,15 @@ from jieqian.tasks.timings import settled
 from jieqian.tasks.writer import GroupWriter
 
 Result = TypeVar("Result")
+#: After a power cut ids go on so much later: those of text that was sent and then lost are never given out again.
+EVENTS_A_POWER_CUT_TAKES = 100_000
 
 
 def announce_nothing(_task_id: str, _events: Sequence[StoredEvent]) -> None:
     """For a store nobody listens to (a command line, a migration)."""
 
 
-class SqlTaskStore(DeskRows):
+class SqlTaskStore(DeskRows, FaqRows):
     """`TaskStore` over a database whose schema is up to date (`tasks.database.migrate`)."""
 
     def __init__(self, url: str, announce: Announce = announce_nothing) -> None:
@@ -77,8 +80,9 @@ class SqlTaskStore(DeskRows):
         self._read_engine.dispose()
 
     async def ping(self) -> None:
-        """Raise `StoreError` where the database cannot be read."""
+        """Raise `StoreError` where the database cannot be read or written."""
         await self._read(lambda connection: connection.execute(sa.text("select 1")).scalar_one())
+        await self._write(rewrite_a_page, durable=False)
 
     # -- the life of a task ---------------------------------------------------------------------------------------
 
@@ -104,11 +108,13 @@ class SqlTaskStore(DeskRows):
 
         return await self._read(look)
 
-    async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:
+    async def claim(self, token: str, now: float, lease_seconds: float, *, held: Collection[str] = ()) -> Task | None:
         """See `TaskStore.claim`."""
         waiting = sa.or_(
             tasks.c.status == Status.QUEUED,
-            sa.and_(tasks.c.status == Status.RUNNING, tasks.c.lease_expires_at < now),
+            sa.and_(
+                tasks.c.status == Status.RUNNING, tasks.c.lease_expires_at < now, tasks.c.lease_token.not_in(list(held))
+            ),
         )
         oldest = sa.select(tasks.c.seq).where(waiting).order_by(tasks.c.seq).limit(1).scalar_subquery()
         lease = (
@@ -130,7 +136,7 @@ class SqlTaskStore(DeskRows):
                 try:
                     return rows.whole_task(connection, row), unreadable
                 except StoreError as error:
-                    unreadable.append((row["id"], rows.give_up(connection, row, now, error)))
+                    unreadable.append((row["id"], rows.give_up(connection, row, time.time(), error)))
             return None, unreadable
 
         def announce(done: tuple[Task | None, list[tuple[str, list[StoredEvent]]]]) -> None:
@@ -158,11 +164,28 @@ class SqlTaskStore(DeskRows):
             .where(tasks.c.status == Status.RUNNING)
             .values(status=Status.QUEUED, lease_token=None, lease_expires_at=None)
         )
-        return await self._write(lambda connection: int(connection.execute(back).rowcount))
+
+        def take_over(connection: sa.Connection) -> int:
+            lost = EVENTS_A_POWER_CUT_TAKES if begins_another_boot(connection) else 0
+            return int(connection.execute(back.values(last_event_id=tasks.c.last_event_id + lost)).rowcount)
+
+        return await self._write(take_over)
 
     async def append(self, task_id: str, token: str, events: Sequence[Event]) -> None:
         """See `TaskStore.append`."""
         await self._under_lease(task_id, token, events, durable=False)
+
+    async def keep_sources(
+        self,
+        task_id: str,
+        token: str,
+        sources: Sequence[Mapping[str, Any]],
+        timings: Mapping[str, Any],
+        events: Sequence[Event],
+    ) -> None:
+        """See `TaskStore.keep_sources`."""
+        kept = [dict(source) for source in sources]
+        await self._under_lease(task_id, token, events, sources=kept, timings=dict(timings))
 
     async def end_attempt(self, task_id: str, token: str, attempts: int, events: Sequence[Event]) -> None:
         """See `TaskStore.end_attempt`."""
@@ -239,6 +262,7 @@ class SqlTaskStore(DeskRows):
 
         def delete(connection: sa.Connection) -> None:
             rows.row_of(connection, task_id, caller)
+            forget_task(connection, task_id)
             for table in (events, sections, feedback):
                 connection.execute(sa.delete(table).where(table.c.task_id == task_id))
             connection.execute(sa.delete(tasks).where(tasks.c.id == task_id))

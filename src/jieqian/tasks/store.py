@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from jieqian.events.event import Event, StoredEvent
+from jieqian.faq.entry import FaqEntry, FaqReviewed, FaqStatus
+from jieqian.languages import Language
 from jieqian.sections.section import Section
 from jieqian.tasks.task import Feedback, NewTask, Status, Task
 
@@ -53,7 +55,7 @@ class TaskStore(Protocol):
 
     Times are seconds since the epoch. Writes that take a lease `token` raise `LeaseLost` and change nothing unless the
     task is running under exactly that token. Every write returns only when it is as durable as it promises: `append`
-    survives the end of the process, all others a power cut.
+    and `time_after_end` survive the end of the process, all others a power cut.
     """
 
     async def accept(self, new: NewTask, first_events: FirstEvents, max_queue: int) -> Accepted:
@@ -64,8 +66,11 @@ class TaskStore(Protocol):
         """The task that key made in the 24 hours before `now`, with the hash of its request; None without one."""
         ...
 
-    async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:
-        """Lease the oldest task that is queued, or whose lease ran out; counts a delivery. None if there is none."""
+    async def claim(self, token: str, now: float, lease_seconds: float, *, held: Collection[str] = ()) -> Task | None:
+        """Lease the oldest task that is queued, or whose lease ran out; counts a delivery. None if there is none.
+
+        `held`: tokens the caller itself works under. It never takes a task from itself, however late a heartbeat is.
+        """
         ...
 
     async def heartbeat(self, task_id: str, token: str, expires_at: float) -> None:
@@ -77,11 +82,25 @@ class TaskStore(Protocol):
         ...
 
     async def release_leases(self) -> int:
-        """At the start of the data's only owner: leases of processes that are gone end now. Says how many."""
+        """At the start of the data's only owner: leases of processes that are gone end now. Says how many.
+
+        Where events may have been lost (a power cut) their tasks' ids jump forward.
+        """
         ...
 
     async def append(self, task_id: str, token: str, events: Sequence[Event]) -> None:
         """Store events that change no state (stages, deltas, resets)."""
+        ...
+
+    async def keep_sources(
+        self,
+        task_id: str,
+        token: str,
+        sources: Sequence[Mapping[str, Any]],
+        timings: Mapping[str, Any],
+        events: Sequence[Event],
+    ) -> None:
+        """Keep the passages the reading stands on, each `{"id", "title", "text", ...}`. `timings` so far."""
         ...
 
     async def end_attempt(self, task_id: str, token: str, attempts: int, events: Sequence[Event]) -> None:
@@ -169,6 +188,36 @@ class TaskStore(Protocol):
 
     async def revoke_key(self, key_id: str, now: float) -> bool:
         """Revoke; False if there is no such key."""
+        ...
+
+    async def add_faq_entry(self, entry: FaqEntry) -> bool:
+        """Keep a candidate. False, and nothing is kept, where its task was erased meanwhile or has an entry already."""
+        ...
+
+    async def faq_entry(self, entry_id: str) -> FaqEntry:
+        """The entry of that id or of the only id that begins so. Raises `UnknownFaqEntry`."""
+        ...
+
+    async def faq_entries(
+        self, status: FaqStatus | None = None, language: Language | None = None, limit: int | None = None
+    ) -> list[FaqEntry]:
+        """Entries, oldest first; all of them unless narrowed."""
+        ...
+
+    async def count_faq(self, status: FaqStatus | None = None, language: Language | None = None) -> int:
+        """How many entries there are."""
+        ...
+
+    async def faq_questions(self, collection: str, lot: int, language: Language, limit: int) -> list[str]:
+        """The newest entries' questions on that lot in that language, whatever became of them."""
+        ...
+
+    async def review_faq(self, entry_id: str, reviewed: FaqReviewed, now: float) -> FaqEntry:
+        """Approve or reject (again and again, if need be); answers the entry as it is now. Raises `UnknownFaqEntry`."""
+        ...
+
+    async def time_after_end(self, task_id: str, timings: Mapping[str, Any]) -> None:
+        """Add to an ended task's timings; nothing happens where it was erased or has not ended."""
         ...
 
     async def ping(self) -> None:

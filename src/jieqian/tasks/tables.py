@@ -26,6 +26,7 @@ tasks = sa.Table(
     sa.Column("language", sa.String(8), nullable=False),
     sa.Column("mode", sa.String(16), nullable=False),
     sa.Column("strategy", sa.String(16), nullable=False),
+    sa.Column("model", sa.String(200)),
     sa.Column("fresh", sa.Boolean(create_constraint=True, name="fresh"), nullable=False),
     sa.Column("parent_id", sa.String(36)),
     sa.Column("draw_id", sa.String(36)),
@@ -113,4 +114,25 @@ api_keys = sa.Table(
     sa.Column("key_hash", sa.String(64), nullable=False, unique=True),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("revoked_at", sa.Float),
+)
+
+faq_entries = sa.Table(
+    "faq_entries",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("task_id", sa.String(36)),
+    sa.Column("collection", sa.String(64), nullable=False),
+    sa.Column("lot", sa.Integer, nullable=False),
+    sa.Column("category", sa.String(16), nullable=False),
+    sa.Column("language", sa.String(8), nullable=False),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("answer", sa.Text, nullable=False),
+    sa.Column("status", sa.String(10), nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("reviewed_at", sa.Float),
+    sa.CheckConstraint("status in ('pending', 'approved', 'rejected')", name="status"),
+    sa.CheckConstraint("(status = 'pending') = (reviewed_at is null)", name="reviewed"),
+    sa.CheckConstraint("length(question) > 0 and length(answer) > 0", name="not_empty"),
+    sa.UniqueConstraint("task_id"),
+    sa.Index("ix_faq_entries_status_created_at", "status", "created_at"),
 )

@@ -67,6 +67,7 @@ class NewTask:
     language: Language
     mode: Mode
     strategy: StrategyName
+    model: str | None = None
     fresh: bool = False
     parent_id: str | None = None
     draw_id: str | None = None
@@ -91,6 +92,7 @@ class Task:
     language: Language
     mode: Mode
     strategy: StrategyName
+    model: str | None
     fresh: bool
     parent_id: str | None
     draw_id: str | None

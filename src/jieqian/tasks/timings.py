@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from jieqian.events.event import Stage
+from jieqian.tasks.clock import accepted_at, steady
 from jieqian.tasks.task import Status, Task
 
 #: The stages' names in the timings; what no stage claims is `other_ms`.
@@ -19,6 +20,12 @@ STAGE_KEYS = {
 ADDING_UP = (*STAGE_KEYS.values(), "other_ms")
 
 
+def age_ms(task: Task, now: float) -> float:
+    """Milliseconds since the request, never below 0. `now` is the time of day, used if an earlier run accepted it."""
+    accepted = accepted_at(task.timings)
+    return max(0.0, now - task.created_at if accepted is None else steady() - accepted) * 1000
+
+
 def settled(task: Task, now: float) -> dict[str, Any]:
     """The timings of a task that is ended from outside at `now`: all its time since the request, booked to a stage.
 
@@ -26,12 +33,15 @@ def settled(task: Task, now: float) -> dict[str, Any]:
     then for the model.
     """
     times = {key: float(task.timings.get(key) or 0) for key in ADDING_UP}
-    rest = max(0.0, (now - task.created_at) * 1000 - sum(times.values()))
+    rest = max(0.0, age_ms(task, now) - sum(times.values()))
     if task.status is Status.RUNNING:
-        waited = (task.claimed_at or now) - task.created_at
+        accepted = accepted_at(task.timings)
+        waited = (task.claimed_at or now) - (task.created_at if accepted is None else accepted)
         wait = min(rest, max(0.0, waited * 1000)) if not any(times.values()) else 0.0
         times["queue_wait_ms"] += wait
-        times["llm_generation_ms"] += rest - wait
+        # No model is asked before passages were looked for.
+        stage = "llm_generation_ms" if "retrieval" in task.timings else "rag_retrieval_ms"
+        times[stage] += rest - wait
     else:
         times["queue_wait_ms"] += rest
     times = {key: round(ms, 1) for key, ms in times.items()}

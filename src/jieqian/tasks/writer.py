@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from jieqian.errors import JieqianError, StoreError
+from jieqian.errors import JieqianError, StoreError, StoreUnwritable
 from jieqian.tasks.database import BUSY_TIMEOUT_MS
 
 logger = logging.getLogger(__name__)
@@ -27,6 +27,7 @@ Result = TypeVar("Result")
 MOST_IN_ONE_COMMIT = 256
 #: How long readers are waited for when deleted text is to leave the journal, in milliseconds; all writes wait with it.
 CUT_TIMEOUT_MS = 50
+_THE_WRITES_OWN = (sa.exc.IntegrityError, sa.exc.DataError, sa.exc.ProgrammingError)
 
 
 @dataclass(slots=True)
@@ -136,8 +137,11 @@ def _run_in_savepoint(connection: sa.Connection, write: _Write) -> None:
     connection.exec_driver_sql("SAVEPOINT one_write")
     try:
         write.result = write.operation(connection)
-    except sa.exc.OperationalError:
-        raise  # the database itself (full, locked, gone): it may have undone the whole transaction already
+    except sa.exc.DBAPIError as error:
+        if not isinstance(error, _THE_WRITES_OWN):
+            raise  # the database itself (full, locked, gone, broken): it may have undone the whole transaction already
+        connection.exec_driver_sql("ROLLBACK TO one_write")
+        write.error = error
     except Exception as error:  # noqa: BLE001  whatever it is, its awaiter is told
         connection.exec_driver_sql("ROLLBACK TO one_write")
         write.error = error
@@ -171,7 +175,10 @@ def _cut_journal(connection: sa.Connection) -> bool:
 
 def _store_error(error: Exception) -> JieqianError:
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) and error.orig else error
-    return StoreError(f"The database cannot be written: {cause}. Check the disk's space and the data folder's rights.")
+    told = f"The database cannot be written: {cause}."
+    if isinstance(error, sa.exc.OperationalError):
+        return StoreUnwritable(f"{told} Check the disk's space and the data folder's rights.")
+    return StoreError(f"{told} `jieqian doctor` looks at the file.")
 
 
 def _settle(batch: list[_Write]) -> None:

@@ -14,6 +14,7 @@ class MemoryDesk:
     """Draws and keys in dictionaries."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._draws: dict[str, Draw] = {}
         self._api_keys: dict[str, ApiKey] = {}
 

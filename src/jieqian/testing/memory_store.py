@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 from typing import Any
@@ -18,11 +18,12 @@ from jieqian.tasks.store import Accepted, Announce, FirstEvents
 from jieqian.tasks.task import MAX_ATTEMPTS, Feedback, NewTask, Status, Task
 from jieqian.tasks.timings import settled
 from jieqian.testing.memory_desk import MemoryDesk
+from jieqian.testing.memory_faq import MemoryFaq
 
 _LIVE = (Status.QUEUED, Status.RUNNING)
 
 
-class MemoryTaskStore(MemoryDesk):
+class MemoryTaskStore(MemoryDesk, MemoryFaq):
     """`TaskStore` for one process and one event loop; everything is gone with it.
 
     A write is one step of the loop (its "commit"), so no other coroutine sees half of it; it is announced right after,
@@ -92,11 +93,11 @@ class MemoryTaskStore(MemoryDesk):
             return None
         return self._tasks[task_id], body_hash
 
-    async def claim(self, token: str, now: float, lease_seconds: float) -> Task | None:
+    async def claim(self, token: str, now: float, lease_seconds: float, *, held: Collection[str] = ()) -> Task | None:
         """See `TaskStore.claim`."""
         await self._turn()
         for task in self._tasks.values():
-            lapsed = task.lease_expires_at is not None and task.lease_expires_at < now
+            lapsed = task.lease_expires_at is not None and task.lease_expires_at < now and task.lease_token not in held
             if task.status is Status.QUEUED or (task.status is Status.RUNNING and lapsed):
                 return self._change(
                     task,
@@ -131,6 +132,18 @@ class MemoryTaskStore(MemoryDesk):
     async def append(self, task_id: str, token: str, events: Sequence[Event]) -> None:
         """See `TaskStore.append`."""
         await self._under_lease(task_id, token, events)
+
+    async def keep_sources(
+        self,
+        task_id: str,
+        token: str,
+        sources: Sequence[Mapping[str, Any]],
+        timings: Mapping[str, Any],
+        events: Sequence[Event],
+    ) -> None:
+        """See `TaskStore.keep_sources`."""
+        kept = tuple(dict(source) for source in sources)
+        await self._under_lease(task_id, token, events, sources=kept, timings=dict(timings))
 
     async def end_attempt(self, task_id: str, token: str, attempts: int, events: Sequence[Event]) -> None:
         """See `TaskStore.end_attempt`."""
@@ -191,6 +204,7 @@ class MemoryTaskStore(MemoryDesk):
         self._of(task_id, caller)
         del self._tasks[task_id], self._events[task_id]
         self._feedback.pop(task_id, None)
+        self._forget_faq(task_id)
         self._keys_used = {used: made for used, made in self._keys_used.items() if made[0] != task_id}
         self._announce(task_id, [])
 

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from jieqian.errors import JieqianError, LeaseLost, StoreError
+from jieqian.errors import JieqianError, LeaseLost, StoreError, StoreUnwritable
 from jieqian.events.event import Failed, StoredEvent
+from jieqian.tasks.clock import steady
 from jieqian.tasks.store import TaskStore
 from jieqian.tasks.task import LEASE_SECONDS, MAX_DELIVERIES, Status, Task
 from jieqian.tasks.timings import settled
@@ -22,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 #: How often a worker looks without being rung, for what a crash left behind, in seconds.
 SWEEP_SECONDS = 5.0
+#: The longest rest after tasks that the database would not take the work of (a nearly full disk), in seconds.
+LONGEST_REST_SECONDS = 60.0
 
 RunTask = Callable[[Task, str], Awaitable[None]]
 
@@ -59,6 +62,9 @@ class WorkerPool:
         self._sweep_seconds = sweep_seconds
         self._free = asyncio.Semaphore(slots)
         self._running: dict[str, tuple[str, asyncio.Task[None]]] = {}  # by lease token: task id, its work
+        self._owed: dict[str, tuple[str, bool]] = {}  # by lease token: a task to be given back, and whether it counts
+        self._unwritable = 0  # tasks in a row whose work could not be written
+        self._rest_until = 0.0
         self._failing = 0
         self._loop: asyncio.Task[None] | None = None
 
@@ -87,6 +93,8 @@ class WorkerPool:
         for work in running:
             work.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+        self._rest_until = 0.0
+        await self._give_back_owed()
 
     def task_changed(self, task_id: str, events: Sequence[StoredEvent]) -> None:
         """A task was stopped or erased (by anybody): whoever works on it stops at once."""
@@ -97,27 +105,43 @@ class WorkerPool:
 
     async def _claim_for_ever(self) -> None:
         while True:
-            await self._free.acquire()
-            token = str(uuid.uuid4())
+            try:
+                while await self._claim_one():
+                    pass
+                await self._doorbell.wait(self._sweep_seconds)
+            except StoreError as error:
+                logger.error("cannot claim: %s", error, extra={"action": "claim_failed"})
+                await self._doorbell.wait(self._sweep_seconds)
+            except Exception:
+                # Whatever it is, claiming goes on: a worker that stopped here would leave every asker waiting.
+                logger.exception("cannot claim", extra={"action": "claim_failed"})
+                await asyncio.sleep(self._sweep_seconds)
+
+    async def _claim_one(self) -> bool:
+        """Wait for a free slot and begin the next task; says whether there was one."""
+        await self._free.acquire()
+        token = str(uuid.uuid4())
+        task = None
+        try:
+            await self._give_back_owed()
             task = await self._claim(token)
+        finally:
             if task is None:
                 self._free.release()
-                await self._doorbell.wait(self._sweep_seconds)
-                continue
-            work = asyncio.create_task(self._work_on(task, token), name=f"task-{task.id}")
-            self._running[token] = (task.id, work)
-            # Not in the work's own `finally`: work that is stopped before its first step never gets there.
-            work.add_done_callback(partial(self._left, task, token))
-            self._log_counts("task_claimed", task)
+        if task is None:
+            return False
+        work = asyncio.create_task(self._work_on(task, token), name=f"task-{task.id}")
+        self._running[token] = (task.id, work)
+        # Not in the work's own `finally`: work that is stopped before its first step never gets there.
+        work.add_done_callback(partial(self._left, task, token))
+        self._log_counts("task_claimed", task)
+        return True
 
     async def _claim(self, token: str) -> Task | None:
-        claiming = asyncio.ensure_future(self._store.claim(token, time.time(), self._lease_seconds))
+        claim = self._store.claim(token, steady(), self._lease_seconds, held=(*self._running, *self._owed))
+        claiming = asyncio.ensure_future(claim)
         try:
             return await asyncio.shield(claiming)
-        except Exception:
-            # Whatever it is, claiming goes on: a worker that stopped here would leave every asker waiting.
-            logger.exception("cannot claim", extra={"action": "claim_failed"})
-            return None
         except asyncio.CancelledError:
             # The claim is made all the same: without this its task would wait for the lease to run out.
             with contextlib.suppress(StoreError):
@@ -130,13 +154,17 @@ class WorkerPool:
         heartbeat = asyncio.create_task(self._beat(task.id, token, asyncio.current_task()), name=f"heartbeat-{task.id}")
         try:
             await self._run_task(task, token)
-            self._failing = 0
+            self._failing = self._unwritable = 0
         except LeaseLost:
             logger.info("lease lost", extra={"action": "lease_lost", "task_id": task.id})
         except asyncio.CancelledError:
             # Stopped or erased: the lease is gone and there is nothing to give back. Stopping in order: it is.
             await self._give_back(task.id, token, counts=False)
             raise
+        except StoreUnwritable as error:
+            # Not the task's fault, so it does not count; and no use to try again before the database takes writes.
+            logger.error("cannot write: %s", error, extra={"action": "task_unwritable", "task_id": task.id})
+            self._owe_after_a_rest(task.id, token)
         except Exception as error:
             # Whatever it is, the task must not be lost: it is delivered again; it ends as failed once that is no use.
             self._failing += 1
@@ -160,8 +188,24 @@ class WorkerPool:
             return
         except StoreError as error:
             logger.error("cannot give back: %s", error, extra={"action": "release_failed", "task_id": task_id})
-            return  # the lease runs out, then the sweep finds it
+            self._owed[token] = (task_id, counts)
+            return
         self._doorbell.ring()
+
+    def _owe_after_a_rest(self, task_id: str, token: str) -> None:
+        """Where a little can be written and the rest cannot, every try would ask the model again: the rests grow."""
+        self._owed[token] = (task_id, False)
+        rest = min(self._sweep_seconds * 2**self._unwritable, LONGEST_REST_SECONDS)
+        self._unwritable = min(self._unwritable + 1, 10)
+        self._rest_until = time.monotonic() + rest
+
+    async def _give_back_owed(self) -> None:
+        """Give back what could not be when its work ended: so it goes on at once, not when its lease runs out."""
+        if not self._owed or time.monotonic() < self._rest_until:
+            return
+        owed, self._owed = self._owed, {}
+        for token, (task_id, counts) in owed.items():
+            await self._give_back(task_id, token, counts=counts)
 
     async def _give_up(self, task: Task, token: str, error: Exception) -> None:
         problem = (error if isinstance(error, JieqianError) else JieqianError()).problem()
@@ -177,7 +221,7 @@ class WorkerPool:
         while True:
             await asyncio.sleep(self._lease_seconds / 3)
             try:
-                await self._store.heartbeat(task_id, token, time.time() + self._lease_seconds)
+                await self._store.heartbeat(task_id, token, steady() + self._lease_seconds)
             except LeaseLost:
                 if worker is not None:
                     worker.cancel()

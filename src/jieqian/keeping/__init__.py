@@ -1,0 +1,1 @@
+"""Keeping the data: its folder, backups, restoring."""

@@ -1,0 +1,119 @@
+"""The data folder: what lies in it, and its one owner."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections.abc import Set
+from contextlib import suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from jieqian.errors import DataFolderOwned, UsageError
+from jieqian.keeping.placing import (
+    COLLECTIONS,
+    DATABASE_FILES,
+    IN_WORK,
+    MODEL_CHOICE,
+    SECRET,
+    cannot_be_used,
+    finish_restore,
+)
+
+logger = logging.getLogger(__name__)
+
+LOCK = "jieqian.lock"
+PID = "jieqian.pid"
+BACKUPS = "backups"
+#: Archives made for somebody to fetch begin so; they go with the owner that made them.
+OUTGOING = "outgoing-"
+#: A folder with one of these is ours, whatever else lies in it.
+_PROOF = {*DATABASE_FILES, SECRET, LOCK, PID}
+#: What may lie in one before its first start: ours, or what systems and editors leave everywhere.
+_ALSO_OURS = {COLLECTIONS, "models", "index", BACKUPS, MODEL_CHOICE, "server.json", *IN_WORK}
+_HARMLESS = {".env", ".gitignore", ".gitkeep", ".keep", "lost+found", ".DS_Store", "desktop.ini", "Thumbs.db"}
+_TAKE_ANOTHER = "Set JIEQIAN_DATA_DIR to another."
+
+
+def make_data_dir(data_dir: Path) -> None:
+    """Make the data folder, for this user alone, where it is not there.
+
+    Raises `UsageError` where that fails, and, before anything is written, for a folder that holds other things and
+    nothing of ours.
+    """
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = {entry.name for entry in data_dir.iterdir()}
+    except OSError as error:
+        cause = "it is a file" if isinstance(error, FileExistsError | NotADirectoryError) else error.strerror
+        raise UsageError(f"The data folder {data_dir} cannot be made: {cause}. {_TAKE_ANOTHER}") from error
+    if other := other_things(found):
+        raise UsageError(
+            f"The folder {data_dir} holds other things ({other}) and no data of Jieqian; nothing was written. "
+            f"Set JIEQIAN_DATA_DIR to an empty folder, such as {data_dir / 'jieqian'}."
+        )
+
+
+def other_things(found: Set[str]) -> str:
+    """Some of the names in a folder that is not ours to use; nothing where it is empty or holds data of ours."""
+    other = sorted(found - _ALSO_OURS - _HARMLESS)
+    if not other or found & _PROOF:
+        return ""
+    return ", ".join(repr(name) for name in other[:3]) + (", …" if len(other) > 3 else "")
+
+
+def own_data_dir(data_dir: Path) -> FileLock:
+    """Make the data folder and become its one owner; a restore that was cut off is brought to its end.
+
+    Raises `UsageError` where it cannot be used, `DataFolderOwned` where another process has it.
+    """
+    make_data_dir(data_dir)
+    lock_was_there = (data_dir / LOCK).exists()
+    lock = FileLock(data_dir / LOCK, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+        try:
+            finish_restore(data_dir)
+            (data_dir / PID).write_text(f"{os.getpid()}\n", encoding="ascii")
+            for unfetched in (data_dir / BACKUPS).glob(f"{OUTGOING}*"):
+                unfetched.unlink(missing_ok=True)
+        except OSError:
+            if not lock_was_there:  # taken away while it is ours: after the release another may own by it
+                with suppress(OSError):
+                    (data_dir / LOCK).unlink(missing_ok=True)
+            lock.release()
+            raise
+    except Timeout as error:
+        raise DataFolderOwned(
+            f"Another jieqian process{owners_pid(data_dir)} uses the data folder {data_dir}. "
+            "Stop it, or set JIEQIAN_DATA_DIR to another."
+        ) from error
+    except OSError as error:
+        raise cannot_be_used(data_dir, error) from error
+    _warn_of_open_files(data_dir)
+    return lock
+
+
+def owners_pid(data_dir: Path) -> str:
+    """` (PID)` of the folder's owner, or nothing where it is not told."""
+    with suppress(OSError, ValueError):
+        return f" ({int((data_dir / PID).read_text(encoding='ascii'))})"
+    return ""
+
+
+def _warn_of_open_files(data_dir: Path) -> None:
+    """Questions and the secret are for this user alone; what a copy or a wrong umask opened is told once a start."""
+    for path, too_open in ((data_dir, 0o022), *((data_dir / name, 0o077) for name in (*DATABASE_FILES, SECRET))):
+        with suppress(OSError):
+            mode = stat.S_IMODE(path.stat().st_mode)
+            if os.name == "posix" and mode & too_open:
+                logger.warning(
+                    "other users of this machine can reach %s (mode %04o): chmod -R go-rwx %s",
+                    path,
+                    mode,
+                    data_dir,
+                    extra={"action": "data_open_to_others"},
+                )
+                return
