@@ -1,0 +1,1 @@
+"""The FAQ: candidates from readings, their review, and what approved ones become."""
