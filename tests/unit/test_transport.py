@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
+from jieqian.api.heads import MOST_HEAD_BYTES, BoundedHeads
 from jieqian.api.problems import problem_response
-from jieqian.api.transport import HeadAsGet, TimelyBodies, Uploads
+from jieqian.api.transport import HeadAsGet, TellsFaults, TimelyBodies, Uploads
 from jieqian.errors import InvalidApiKey, JieqianError, RequestTimeout, UnknownTask
 
 
@@ -105,10 +106,40 @@ async def test_head_is_get_without_the_body() -> None:
     assert (b"content-length", b"3") in head["headers"]
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("HEAD", "/api/v1/tasks/x/events")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/"), ("HEAD", "/api/v1/tasks/x/events"), ("HEAD", "/b/api/v1/admin/backup/x")]
+)
 async def test_what_is_no_head_of_a_page_is_passed_on(method: str, path: str) -> None:
     _, body = await call(HeadAsGet(echo), method, path, parts=[part(b"", more=False)])
     assert body["body"] == method.encode()
+
+
+async def test_an_unexpected_error_is_answered_and_goes_on() -> None:
+    async def fails(scope: Scope, receive: Receive, send: Send) -> None:
+        raise ZeroDivisionError("secret of the inside")
+
+    async def fails_half_way(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise ZeroDivisionError
+
+    heard: list[Message] = []
+
+    async def send(message: Message) -> None:
+        heard.append(message)
+
+    for app, statuses in ((fails, [500]), (fails_half_way, [200])):
+        heard.clear()
+        with pytest.raises(ZeroDivisionError):
+            await TellsFaults(app)({"type": "http", "method": "GET"}, asyncio.Event().wait, send)  # type: ignore[arg-type]
+        assert [message["status"] for message in heard if message["type"] == "http.response.start"] == statuses
+        assert b"secret" not in b"".join(message.get("body", b"") for message in heard)
+
+
+@pytest.mark.parametrize(("over", "status"), [(0, 200), (1, 431)])
+async def test_address_and_headers_have_a_bound(over: int, status: int) -> None:
+    app = BoundedHeads(echo)
+    head, _ = await call(app, "GET", "/" + "x" * (MOST_HEAD_BYTES - 1 + over), parts=[part(b"", more=False)])
+    assert head["status"] == status
 
 
 def test_headers_that_a_status_asks_for() -> None:

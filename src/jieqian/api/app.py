@@ -11,10 +11,12 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jieqian import __version__
-from jieqian.api import draws, health, lots, tasks
+from jieqian.api import admin, draws, health, lots, tasks
 from jieqian.api.callers import CallerMiddleware
+from jieqian.api.heads import BoundedHeads
 from jieqian.api.problems import add_problem_handlers
-from jieqian.api.transport import HeadAsGet, TimelyBodies, Uploads
+from jieqian.api.proxied import BasePath, TrustedProxies
+from jieqian.api.transport import HeadAsGet, TellsFaults, TimelyBodies, Uploads
 from jieqian.web.pages import mount_static, pages_router
 from jieqian.wiring import House
 
@@ -48,24 +50,29 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would answer with the address the caller named as Host
     )
     app.state.house = house
     app.state.uploads = Uploads()
     add_problem_handlers(app)
     api = APIRouter(prefix="/api/v1")
-    for router in (tasks.router, draws.router, lots.router):
+    for router in (tasks.router, draws.router, lots.router, admin.router):
         api.include_router(router)
     app.include_router(api)
     app.include_router(health.router)
     app.include_router(pages_router(house))
     mount_static(app)
+    app.add_middleware(TellsFaults)
     app.add_middleware(TimelyBodies, uploads=app.state.uploads)
     app.add_middleware(
         CallerMiddleware,
         secret=house.secret,
         find_key=house.store.find_key,
+        operator_tokens=house.operator_tokens,
         allowed_origins=house.settings.cors_origins,
+        askers_addresses=bool(house.settings.trusted_proxies),
     )
+    app.add_middleware(BoundedHeads)
     if house.settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -77,6 +84,10 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
         )
     app.add_middleware(HeadAsGet)
     app.add_middleware(SecurityHeaders)
+    if house.settings.base_path:
+        app.add_middleware(BasePath, base_path=house.settings.base_path)
+    if house.settings.trusted_proxies:
+        app.add_middleware(TrustedProxies, proxies=house.settings.trusted_proxies)
     return app
 
 

@@ -32,6 +32,9 @@ class TaskBody(BaseModel):
     fresh: bool = False
     parent_id: str | None = None
     draw_id: str | None = None
+    model: str | None = Field(
+        None, min_length=1, max_length=200, description="The operator's only: a model to try instead of the one in use"
+    )
 
 
 class DrawBody(BaseModel):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import ipaddress
 import secrets
 from collections.abc import Awaitable, Callable
-from http.cookies import CookieError, SimpleCookie
+from contextlib import suppress
 
 from itsdangerous import BadSignature, Signer
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,7 +12,8 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jieqian.api.problems import problem_response
-from jieqian.errors import CrossSiteRequest, InvalidApiKey, JieqianError
+from jieqian.api.proxied import is_this_machine
+from jieqian.errors import CrossSiteRequest, InvalidApiKey, JieqianError, OperatorOnly
 from jieqian.tasks.keys import hash_key
 from jieqian.tasks.store import ApiKey
 
@@ -21,6 +21,10 @@ COOKIE = "jieqian_session"
 COOKIE_SECONDS = 365 * 24 * 3600
 #: Answered without a cookie, to whoever asks.
 WITHOUT_SESSION = ("/healthz", "/readyz", "/metrics", "/static/")
+_HOST_NOT_PASSED = (
+    "A page of another site may not act for this visitor. If it was the service's own page: the proxy in front has to "
+    "pass on the Host header as the browser sent it."
+)
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 FindKey = Callable[[str], Awaitable[ApiKey | None]]
@@ -32,28 +36,48 @@ def caller_of(request: HTTPConnection) -> str:
     return caller
 
 
+#: The caller behind ADMIN_TOKEN and behind the commands on the service's own machine.
+OPERATOR = "operator"
+
+
+def require_operator(request: HTTPConnection) -> None:
+    """A route's dependency: refuses everybody but the operator with `OperatorOnly`."""
+    if caller_of(request) != OPERATOR:
+        raise OperatorOnly
+
+
 def limited_as(request: HTTPConnection) -> str:
     """Whose rate limit counts: the caller's; of one without a session yet, their address, since every request of
-    theirs would be a new caller. Addresses of this machine are not counted together: a proxy has them all.
+    theirs would be a new caller.
     """
-    host = request.client.host if request.client else ""
-    if not request.state.new_session or not host or ipaddress.ip_address(host).is_loopback:
-        return caller_of(request)
-    return f"address:{host}"
+    limited: str = request.state.limited_as
+    return limited
 
 
 class CallerMiddleware:
     """Finds out who asks; gives a caller who has no session one, with the first answer."""
 
-    def __init__(self, app: ASGIApp, *, secret: str, find_key: FindKey, allowed_origins: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        secret: str,
+        find_key: FindKey,
+        operator_tokens: tuple[str, ...] = (),
+        allowed_origins: tuple[str, ...] = (),
+        askers_addresses: bool = False,
+    ) -> None:
         self._app = app
         self._signer = Signer(secret, salt="jieqian.session")
         self._find_key = find_key
+        self._operator_hashes = frozenset(hash_key(token) for token in operator_tokens)
         self._allowed_origins = frozenset(allowed_origins)
+        #: Trusted proxies tell the askers' addresses. Without, one on this machine may be a proxy that has them all.
+        self._askers_addresses = askers_addresses
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Name the caller in the request's state, or refuse them."""
-        if scope["type"] != "http" or scope["path"].startswith(WITHOUT_SESSION):
+        if scope["type"] != "http" or _own_path(scope).startswith(WITHOUT_SESSION):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
@@ -62,11 +86,12 @@ class CallerMiddleware:
         except JieqianError as error:
             await problem_response(error)(scope, receive, send)
             return
-        scope.setdefault("state", {}).update(caller=caller, new_session=new_session is not None)
+        limited = caller if new_session is None else self._limited_as(scope, caller)
+        scope.setdefault("state", {}).update(caller=caller, limited_as=limited)
         if new_session is None:
             await self._app(scope, receive, send)
             return
-        cookie = self._cookie(new_session, secure=scope["scheme"] == "https")
+        cookie = self._cookie(new_session, scope)
 
         async def send_with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -79,7 +104,10 @@ class CallerMiddleware:
         """The caller, and the session to be set if it is a new one."""
         scheme, _, key = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            found = await self._find_key(hash_key(key.strip()))
+            hashed = hash_key(key.strip())
+            if hashed in self._operator_hashes:
+                return OPERATOR, None
+            found = await self._find_key(hashed)
             if found is None:
                 raise InvalidApiKey
             return f"key:{found.id}", None
@@ -91,27 +119,39 @@ class CallerMiddleware:
         session = secrets.token_urlsafe(18)
         return f"session:{session}", session
 
+    def _limited_as(self, scope: Scope, caller: str) -> str:
+        host = scope["client"][0] if scope.get("client") else ""
+        if not host or (is_this_machine(host) and not self._askers_addresses):
+            return caller
+        return f"address:{host}"
+
     def _refuse_other_sites(self, scope: Scope, headers: Headers) -> None:
         """A cookie is sent by the browser, whoever wrote the page: only our own pages (or allowed ones) may use it."""
         origin = headers.get("origin")
         if origin is None or origin in self._allowed_origins:
             return
-        if origin.partition("://")[2] != headers.get("host", ""):
-            raise CrossSiteRequest
+        if origin.partition("://")[2] == headers.get("host", ""):
+            return
+        if "x-forwarded-for" in headers or "x-forwarded-host" in headers:
+            raise CrossSiteRequest(_HOST_NOT_PASSED)
+        raise CrossSiteRequest
 
     def _session(self, cookies: str) -> str | None:
-        try:
-            morsel = SimpleCookie(cookies).get(COOKIE)
-        except CookieError:
-            return None
-        if morsel is None:
-            return None
-        try:
-            return self._signer.unsign(morsel.value).decode("ascii")
-        except (BadSignature, UnicodeDecodeError):
-            return None
+        """The session of the first cookie that we signed: another service of this host may have set one too."""
+        for cookie in cookies.split(";"):
+            name, _, value = cookie.strip().partition("=")
+            if name == COOKIE:
+                with suppress(BadSignature, UnicodeDecodeError):
+                    return self._signer.unsign(value).decode("ascii")
+        return None
 
-    def _cookie(self, session: str, *, secure: bool) -> str:
+    def _cookie(self, session: str, scope: Scope) -> str:
         value = self._signer.sign(session).decode("ascii")
-        ending = "; Secure" if secure else ""
-        return f"{COOKIE}={value}; Path=/; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax{ending}"
+        path = scope.get("root_path", "").rstrip("/") or "/"
+        ending = "; Secure" if scope["scheme"] == "https" else ""
+        return f"{COOKIE}={value}; Path={path}; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax{ending}"
+
+
+def _own_path(scope: Scope) -> str:
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))

@@ -7,8 +7,10 @@ from starlette.responses import PlainTextResponse
 
 from jieqian.api.house import Housed
 from jieqian.errors import StoreError
+from jieqian.llm.server_text import one_line
 
 router = APIRouter(tags=["health"])
+_LONGEST = 10_000
 
 
 @router.get("/healthz")
@@ -34,7 +36,9 @@ async def readyz(house: Housed) -> PlainTextResponse:
     problems = [str(problem) for problem in house.lots.problems]
     lines.append(f"collections: {'; '.join(problems) if problems else 'ok'}")
     lines.append(f"model: {house.engines.note}")
-    return PlainTextResponse("\n".join(lines) + "\n", status_code=200 if ready else 503)
+    lines.append(f"retrieval: {house.passages.note}")
+    told = "".join(f"{one_line(line, _LONGEST)}\n" for line in lines)
+    return PlainTextResponse(told, status_code=200 if ready else 503)
 
 
 @router.get("/metrics")

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.responses import JSONResponse
 
+from jieqian.api.addresses import path_for
 from jieqian.api.bodies import FeedbackBody, TaskBody, openapi_body, read_body
-from jieqian.api.callers import caller_of, limited_as
+from jieqian.api.callers import caller_of, limited_as, require_operator
 from jieqian.api.house import Housed
 from jieqian.errors import InvalidRequest, UnknownCollection, UnknownLot
 from jieqian.events.feed import frames
@@ -36,6 +37,8 @@ async def create_task(
     if idempotency_key is not None and not 1 <= len(idempotency_key) <= LONGEST_IDEMPOTENCY_KEY:
         raise InvalidRequest(f"Idempotency-Key: 1 to {LONGEST_IDEMPOTENCY_KEY} characters.")
     body = await read_body(request, TaskBody)
+    if body.model is not None:  # another model may take minutes and much memory
+        require_operator(request)
     accepted = await house.accept(
         ReadingRequest(**body.model_dump()), caller, idempotency_key, arrived=arrived, limited_as=limited_as(request)
     )
@@ -45,10 +48,9 @@ async def create_task(
         "task_id": task.id,
         "status": task.status.value,
         "queue_position": None if place is None else place + 1,
-        "events_url": str(request.app.url_path_for("task_events", task_id=task.id)),
+        "events_url": path_for(request, "task_events", task_id=task.id),
     }
-    location = str(request.app.url_path_for("get_task", task_id=task.id))
-    return JSONResponse(document, status_code=202, headers={"Location": location})
+    return JSONResponse(document, status_code=202, headers={"Location": path_for(request, "get_task", task_id=task.id)})
 
 
 @router.get("")
@@ -72,7 +74,7 @@ async def list_tasks(
 async def get_task(request: Request, house: Housed, task_id: str) -> dict[str, Any]:
     """One task with all there is of its reading so far."""
     task = await house.store.get(task_id, caller_of(request))
-    return await describe(task, house)
+    return await describe(request, task, house)
 
 
 @router.get("/{task_id}/events", response_class=Response)
@@ -95,7 +97,7 @@ async def task_events(
 async def stop_task(request: Request, house: Housed, task_id: str) -> dict[str, Any]:
     """Stop it: finished sections are kept."""
     task = await house.stop_task(task_id, caller_of(request))
-    return await describe(task, house)
+    return await describe(request, task, house)
 
 
 @router.delete("/{task_id}", status_code=204)
@@ -131,7 +133,7 @@ def summary(task: Task) -> dict[str, Any]:
     }
 
 
-async def describe(task: Task, house: Housed) -> dict[str, Any]:
+async def describe(request: Request, task: Task, house: Housed) -> dict[str, Any]:
     """A task with its lot, sections, timings and, when it is complete, the reading."""
     try:
         lot = house.lots.lot(task.collection, task.lot).as_dict(task.language)
@@ -145,6 +147,7 @@ async def describe(task: Task, house: Housed) -> dict[str, Any]:
         **summary(task),
         "lot": lot,
         "strategy": task.strategy.value,
+        "model": task.model,
         "queue_position": None if place is None else place + 1,
         "sections": sections,
         "reading": reading_document(task, lot, sections, timings) if complete else None,
@@ -154,7 +157,7 @@ async def describe(task: Task, house: Housed) -> dict[str, Any]:
         "care": dict(task.care) if task.care else None,
         "error": dict(task.error) if task.error else None,
         "last_event_id": task.last_event_id,
-        "events_url": f"/api/v1/tasks/{task.id}/events",
+        "events_url": path_for(request, "task_events", task_id=task.id),
     }
 
 

@@ -1,16 +1,19 @@
-"""What stands before the routes: bodies that must arrive in time, and HEAD answered as GET without the body."""
+"""What stands before the routes: faults told, bodies that must arrive in time, HEAD as GET without the body."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from jieqian.errors import RequestTimeout
+from jieqian.api.problems import problem_response
+from jieqian.errors import JieqianError, RequestTimeout
 
 #: How long a request's body may take to arrive whole, in seconds.
 BODY_SECONDS = 15.0
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+_NO_HEAD = re.compile(r"/events$|/api/v1/admin/backup/")
 
 
 class Uploads:
@@ -68,15 +71,38 @@ class TimelyBodies:
         await self._app(scope, receive_in_time, send)
 
 
+class TellsFaults:
+    """An unexpected error is answered here, within what adds headers: a page of a named site can read it too."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 500 where nothing was answered yet; the error goes on to the server's log."""
+        answered = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal answered
+            answered = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting)
+        except Exception:
+            if scope["type"] == "http" and not answered:
+                await problem_response(JieqianError())(scope, receive, send)
+            raise
+
+
 class HeadAsGet:
-    """HEAD is answered like GET, without the body; an event stream, which has no end, takes none."""
+    """HEAD is answered like GET, without the body; what has no end (events), or is sent once (a backup), takes none."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Ask the routes for GET, and keep the body back."""
-        if scope["type"] != "http" or scope["method"] != "HEAD" or scope["path"].endswith("/events"):
+        if scope["type"] != "http" or scope["method"] != "HEAD" or _NO_HEAD.search(scope["path"]):
             await self._app(scope, receive, send)
             return
 

@@ -55,6 +55,8 @@ class Metrics:
         self._attempts = self._counter("jieqian_attempts", "Attempts at missing sections", _LABELS)
         self._care = self._counter("jieqian_care_answers", "Questions answered with help lines", ("kind",))
         self._accepted = self._counter("jieqian_tasks_accepted", "Tasks accepted", ("collection", "language"))
+        self._faq = self._counter("jieqian_faq_candidates", "Readings looked at for the FAQ", ("outcome",))
+        self._faq_time = self._histogram("jieqian_faq_seconds", "Time for the FAQ after a reading's end", ("outcome",))
 
     def gauge(self, name: str, text: str, label: str, read: Callable[[], dict[str, float]]) -> None:
         """Show values that are read when asked for, one a label value."""
@@ -71,6 +73,12 @@ class Metrics:
     def care_given(self, kind: str) -> None:
         """Count a question answered with help lines: the only trace it leaves here."""
         self._care.labels(kind).inc()
+
+    def faq_done(self, outcome: str, seconds: float | None) -> None:
+        """Count a reading looked at for the FAQ: `made`, or why there is no candidate; None: no time was taken."""
+        self._faq.labels(outcome).inc()
+        if seconds is not None:
+            self._faq_time.labels(outcome).observe(seconds)
 
     def reading_ended(self, timings: dict[str, Any], status: str) -> None:
         """Count a task that ended, by its timings (contract, section 4; milliseconds)."""

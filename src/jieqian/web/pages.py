@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from jieqian.api.addresses import path_for
 from jieqian.api.callers import caller_of, limited_as
 from jieqian.errors import IdempotencyMismatch, InvalidRequest, JieqianError, UnknownCollection, UnknownTask
 from jieqian.lots.library import LotLibrary
@@ -21,7 +22,7 @@ from jieqian.tasks.task import Feedback, Mode, Status, Task
 from jieqian.web.assets import static_file
 from jieqian.web.forms import LONGEST_COMMENT, AskForm, ask_form, new_submission, read_fields
 from jieqian.web.reading_view import view_of
-from jieqian.web.rendering import load_pages, path_for, render
+from jieqian.web.rendering import load_pages, render
 from jieqian.web.texts import Texts, page_language
 
 HISTORY_PAGE = 20

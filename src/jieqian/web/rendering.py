@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from jieqian.api.addresses import base_path_of, path_for
 from jieqian.languages import Language
 from jieqian.web.assets import assets
 from jieqian.web.texts import LANGUAGE_COOKIE, LANGUAGE_NAMES, Texts, catalogue, chosen_language, page_language
@@ -33,11 +34,6 @@ def load_pages() -> None:
     assets()
 
 
-def path_for(request: Request, name: str, **parameters: Any) -> str:
-    """The path of a named route, under the application's base path."""
-    return request.url_for(name, **parameters).path
-
-
 def seconds_text(milliseconds: float) -> str:
     """`0.3`, `12.0`: seconds with one decimal."""
     return f"{milliseconds / 1000:.1f}"
@@ -47,7 +43,6 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
     """The page. Never stored by a cache: it may show a reading, which can be erased."""
     language = page_language(request)
     texts = Texts(language)
-    api_base = request.scope.get("root_path", "").rstrip("/") + "/api/v1"
     html = _templates.get_template(template).render(
         t=texts,
         lang=language.value,
@@ -56,7 +51,7 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
         path_for=lambda name, **parameters: path_for(request, name, **parameters),
         asset=lambda file: path_for(request, "static", version=assets().version, file=file),
         seconds_text=seconds_text,
-        api_base=api_base,
+        api_base=f"{base_path_of(request)}/api/v1",
         **values,
     )
     headers = {"Cache-Control": "no-store", "Content-Language": language.value, "Vary": "Accept-Language, Cookie"}
@@ -71,7 +66,7 @@ def _remember(request: Request, response: HTMLResponse, language: Language | Non
             LANGUAGE_COOKIE,
             language.value,
             max_age=_COOKIE_SECONDS,
-            path=request.scope.get("root_path", "").rstrip("/") or "/",
+            path=base_path_of(request) or "/",
             secure=request.url.scheme == "https",
             httponly=True,
             samesite="lax",

@@ -74,10 +74,24 @@ function showTimings(timings) {
   show("reused", Boolean(timings.cache_hit && timings.cache_hit !== "none"));
 }
 
-function finish(status, { sections = {}, timings, problem } = {}) {
+function showSources(sources) {
+  const list = at("sources").querySelector("dl");
+  const language = at("asked").lang;
+  list.replaceChildren();
+  for (const { title, text: told, language: itsLanguage } of sources) {
+    const [term, detail] = [document.createElement("dt"), document.createElement("dd")];
+    [term.textContent, term.lang] = [title, language];
+    [detail.textContent, detail.lang] = [told, itsLanguage ?? language];
+    list.append(term, detail);
+  }
+  at("sources").hidden = sources.length === 0;
+}
+
+function finish(status, { sections = {}, sources, timings, problem } = {}) {
   clearInterval(ticking);
   for (const [name, section] of Object.entries(sections)) parts.end(name, section);
   parts.closeAll();
+  if (sources) showSources(sources);
   setStatus(status);
   at("queue").textContent = "";
   at("elapsed").textContent = "";
@@ -117,7 +131,8 @@ function watch() {
     told: (type, data) => HANDLERS[type]?.(data),
     lost: () => show("trouble", true, text("connection_lost")),
     back: () => show("trouble", false),
-    ended: ({ status, sections, timings, error }) => finish(status, { sections, timings, problem: error }),
+    ended: ({ status, sections, sources, timings, error }) =>
+      finish(status, { sections, sources, timings, problem: error }),
     gone() {
       clearInterval(ticking);
       at("whole").remove();

@@ -1,0 +1,31 @@
+"""Who writes the readings: told, and looked at again at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from jieqian.api.house import Housed
+from jieqian.tasks.task import Mode
+
+router = APIRouter(prefix="/models")
+
+
+@router.get("")
+async def models_in_use(house: Housed) -> dict[str, Any]:
+    """`{"provider", "note", "named", "modes"}`; `named`: the operator named it by `jieqian model use`."""
+    engines = house.engines
+    return {
+        "provider": engines.provider,
+        "note": engines.note,
+        "named": engines.named,
+        "modes": [dict(engines.describe(mode)) for mode in Mode],
+    }
+
+
+@router.post("/look")
+async def look_again(house: Housed) -> dict[str, Any]:
+    """Look for servers and models now, not at the next of the looks that come every 30 s; answers as above."""
+    await house.engines.look()
+    return await models_in_use(house)
