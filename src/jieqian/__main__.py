@@ -1,6 +1,6 @@
 """`python -m jieqian` is the same as `jieqian`."""
 
-from jieqian.cli import main
+from jieqian.entry import main
 
 if __name__ == "__main__":
     main()

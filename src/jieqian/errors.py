@@ -2,21 +2,28 @@
 
 JieqianError
 ├── RequestError             an answer to a caller (RFC 9457 problem document)
-│   ├── MalformedJson (400)  InvalidApiKey (401)  CrossSiteRequest (403)
-│   ├── UnknownCollection, UnknownLot, UnknownTask, UnknownDraw, UnknownParent (404)
+│   ├── MalformedJson (400)  InvalidApiKey (401)  CrossSiteRequest, OperatorOnly (403)
+│   ├── UnknownCollection, UnknownLot, UnknownTask, UnknownDraw, UnknownParent, UnknownKey,
+│   │   UnknownFaqEntry, UnknownBackup (404)
 │   ├── RequestTimeout (408)  DrawAlreadyRevealed (409)  QuestionTooLong, BodyTooLarge (413)
 │   ├── InvalidRequest (422): InvalidLot, InvalidQuestion, UnsupportedLanguage, UnknownMode, UnknownStrategy,
-│   │                          IdempotencyMismatch, DrawMismatch
-│   └── RateLimited, QueueFull (429)
+│   │                          UnknownModel, IdempotencyMismatch, DrawMismatch
+│   └── RateLimited, QueueFull (429)  HeadersTooLarge (431)
 ├── ModelError               what a model server did; decides whether another attempt may help
 │   ├── ModelUnreachable  ModelBusy  ModelRefused  ModelNotFound
 │   ├── ModelTimeout: FirstTokenTimeout, ModelStalled
 │   └── ModelCutOff  PromptTooLong
+├── DownloadFailed           a model could not be fetched; says why, and how to go on
 ├── PackError                a collection's files are wrong; says file and line
-├── StoreError               the database cannot be used (full, read-only, locked)
+├── IndexFailed              the index of passages cannot be used; passages are found by their characters
+├── BackupError              a backup cannot be made, or a file that should be restored is none
+├── StoreError               the database cannot be used (broken, closed)
+│   └── StoreUnwritable      it takes no writes just now (full, read-only, locked)
 ├── LeaseLost                another worker holds the task now
 ├── DeadlinePassed           the task's one deadline is over
+├── ServiceUnreachable       the service a command speaks to does not answer
 └── UsageError               the command line or the settings are wrong; says what mends it
+    └── DataFolderOwned      another process owns DATA_DIR
 """
 
 from __future__ import annotations
@@ -77,6 +84,13 @@ class CrossSiteRequest(RequestError):
     status = 403
 
 
+class OperatorOnly(RequestError):
+    """Only the operator may do this: send ADMIN_TOKEN as `Authorization: Bearer`, or use `jieqian` on the machine."""
+
+    code = "operator_only"
+    status = 403
+
+
 class UnknownCollection(RequestError):
     """There is no such collection. `GET /api/v1/collections` lists those there are."""
 
@@ -98,6 +112,13 @@ class UnknownTask(RequestError):
     status = 404
 
 
+class UnknownKey(RequestError):
+    """There is no such API key, or it was revoked before."""
+
+    code = "unknown_key"
+    status = 404
+
+
 class UnknownParent(UnknownTask):
     """The reading this one should follow is not there, or is not yours."""
 
@@ -108,6 +129,20 @@ class UnknownDraw(RequestError):
     """There is no such draw, or it is not yours."""
 
     code = "unknown_draw"
+    status = 404
+
+
+class UnknownFaqEntry(RequestError):
+    """There is no such FAQ entry. `jieqian faq list --status all` shows them."""
+
+    code = "unknown_faq_entry"
+    status = 404
+
+
+class UnknownBackup(RequestError):
+    """There is no such backup to fetch: each can be fetched once. Make another."""
+
+    code = "unknown_backup"
     status = 404
 
 
@@ -138,6 +173,13 @@ class BodyTooLarge(RequestError):
 
     code = "body_too_large"
     status = 413
+
+
+class HeadersTooLarge(RequestError):
+    """The request's address and headers are over 64 kB. Send less: cookies of other services may be the cause."""
+
+    code = "headers_too_large"
+    status = 431
 
 
 class InvalidRequest(RequestError):
@@ -175,6 +217,12 @@ class UnknownStrategy(InvalidRequest):
     """That strategy is not offered. Choose auto, sequential or parallel."""
 
     code = "unknown_strategy"
+
+
+class UnknownModel(InvalidRequest):
+    """That model is not here. `jieqian model list` shows those there are."""
+
+    code = "unknown_model"
 
 
 class IdempotencyMismatch(InvalidRequest):
@@ -268,6 +316,12 @@ class PromptTooLong(ModelRefused):
     code = "prompt_too_long"
 
 
+class DownloadFailed(JieqianError):
+    """The model could not be fetched."""
+
+    code = "download_failed"
+
+
 class PackError(JieqianError):
     """A collection's files are wrong."""
 
@@ -288,6 +342,30 @@ class StoreError(JieqianError):
     retryable = True
 
 
+class StoreUnwritable(StoreError):
+    """The database cannot be written just now. Check the disk's space and the data folder's rights."""
+
+    code = "store_unwritable"
+
+
+class BackupError(JieqianError):
+    """The backup cannot be made or restored."""
+
+    code = "backup_error"
+
+
+class IndexFailed(JieqianError):
+    """The index of passages cannot be used; passages are found by their characters. `jieqian corpus index` mends it."""
+
+    code = "index_failed"
+
+    def __init__(self, kind: str = "unusable", said: str | None = None) -> None:
+        super().__init__(said)
+        #: `missing` (not installed), `locked` (by another process), `unusable` (rights, space), `damaged`, `died` (its
+        #: process), `silent` (no answer in time), `embedder` (no vector could be made), `starting` (not filled yet).
+        self.kind = kind
+
+
 class LeaseLost(JieqianError):
     """Another worker holds this task now, or it has ended; nothing was written."""
 
@@ -302,7 +380,21 @@ class DeadlinePassed(JieqianError):
     retryable = True
 
 
+class ServiceUnreachable(JieqianError):
+    """The service does not answer. `jieqian doctor` says why."""
+
+    code = "service_unreachable"
+    status = 503
+    retryable = True
+
+
 class UsageError(JieqianError):
     """The command or a setting is wrong."""
 
     code = "usage_error"
+
+
+class DataFolderOwned(UsageError):
+    """Another jieqian process uses the data folder."""
+
+    code = "data_folder_owned"

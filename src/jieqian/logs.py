@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import copy
 import logging
 import logging.handlers
 import queue
 import sys
+import unicodedata
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -18,14 +20,22 @@ _STANDARD = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskN
 
 
 class _TextFormatter(logging.Formatter):
-    """`time level logger message key=value …`."""
+    """`time level logger message key=value …`, all in one line; a traceback follows it, set in.
+
+    What a server or a caller named can neither begin a line of its own nor steer a terminal.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         extra = {key: value for key, value in vars(record).items() if key not in _STANDARD}
         told = " ".join(f"{key}={value}" for key, value in extra.items() if key != "action")
-        line = super().format(record)
-        first, _, rest = line.partition("\n")
-        return f"{first} {told}".rstrip() + (f"\n{rest}" if rest else "")
+        record = copy.copy(record)
+        record.msg, record.args = _printable(record.getMessage()), None
+        first, *rest = super().format(record).split("\n")
+        return "\n".join([f"{first} {_printable(told)}".rstrip(), *(f"  {_printable(line)}" for line in rest)])
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() or unicodedata.category(c) == "Zs" else "\ufffd" for c in text)
 
 
 def set_up_logging(log_format: LogFormat, level: int = logging.INFO) -> None:

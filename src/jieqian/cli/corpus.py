@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from jieqian.errors import UsageError
+from jieqian.cli.corpus_index import index
+from jieqian.cli.screen import clean, complain, say, say_json, table
+from jieqian.errors import InvalidLot, UnknownCollection, UnknownLot, UsageError
 from jieqian.languages import Language
 from jieqian.lots.finding import Finding, Severity
 from jieqian.lots.library import COLLECTIONS_FOLDER, PACKAGED, LotLibrary, pack_folders
@@ -24,24 +22,28 @@ from jieqian.lots.validation import validate_pack
 from jieqian.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Look at the collections and check packs.")
+app.command("index")(index)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
 def list_collections(as_json: JsonOption = False) -> None:
-    """List every collection: those of the package and those in DATA_DIR."""
+    """List every collection: those of the package and those in DATA_DIR.
+
+    Example: jieqian corpus list
+    """
     library = _library()
     collections = library.collections()
     if as_json:
-        _print(json.dumps([each.as_dict() for each in collections], ensure_ascii=False, indent=2))
+        say_json([each.as_dict() for each in collections])
     else:
-        _print_table(
+        table(
             ("id", "name", "in English", "lots", "with commentary", "aliases"),
             [_collection_row(library, each) for each in collections],
         )
     for problem in library.problems:
-        _complain(f"left out: {problem}")
+        complain(f"left out: {problem}")
 
 
 # A lot may be written as -1 (and is then not found): what looks like an unknown option is taken as an argument.
@@ -52,13 +54,18 @@ def show(
     language: Annotated[Language, typer.Option(help="Language of commentary and allusion.")] = Language.ZH_HANT,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one lot: its verse, rank, allusion and commentary."""
-    name, wanted = split_lot_id(collection) if number is None else (collection, parse_lot_number(number))
-    lot = _library().lot(name, wanted)
+    """Show one lot: its verse, rank, allusion and commentary.
+
+    Example: jieqian corpus show yuelao 7 --language en
+    """
+    library = _library()
+    with _wrong_names_are_wrong_usage():
+        name, wanted = _named_lot(library, collection) if number is None else (collection, parse_lot_number(number))
+        lot = library.lot(name, wanted)
     if as_json:
-        _print(json.dumps(lot.as_dict(language), ensure_ascii=False, indent=2))
+        say_json(lot.as_dict(language))
     else:
-        _print("\n".join(_lot_lines(lot, language)))
+        say("\n".join(_lot_lines(lot, language)))
 
 
 @app.command("validate")
@@ -67,16 +74,19 @@ def validate(
     as_json: JsonOption = False,
     strict: Annotated[bool, typer.Option("--strict", help="Fail on warnings too.")] = False,
 ) -> None:
-    """Check packs and print FILE:LINE of everything to mend. Exit status 1 if there is an error."""
+    """Check packs and print FILE:LINE of everything to mend. Exit status 1 if there is an error.
+
+    Example: jieqian corpus validate ./my-pack --strict
+    """
     folders = [_pack_folder(each) for each in packs] if packs else _every_folder()
     findings = [finding for folder in folders for finding in validate_pack(folder)]
     errors = sum(finding.severity is Severity.ERROR for finding in findings)
     if as_json:
-        _print(json.dumps(_report(folders, findings, errors), ensure_ascii=False, indent=2))
+        say_json(_report(folders, findings, errors))
     else:
         for finding in findings:
-            _print(str(finding))
-        _print(f"{len(folders)} checked: {errors} errors, {len(findings) - errors} warnings")
+            say(str(finding))
+        say(f"{len(folders)} checked: {errors} errors, {len(findings) - errors} warnings")
     if errors or (strict and findings):
         raise typer.Exit(1)
 
@@ -102,9 +112,28 @@ def _pack_folder(named: str) -> Path:
         if folder.name == named:
             return folder
     if "/" in named or "\\" in named:
-        told = f"{_safe(named)}: there is no such folder. A pack is a folder with {COLLECTION_FILE} in it."
+        told = f"{clean(named)}: there is no such folder. A pack is a folder with {COLLECTION_FILE} in it."
         raise UsageError(told, usage=True)
-    return _library().folder(named)
+    with _wrong_names_are_wrong_usage():
+        return _library().folder(named)
+
+
+def _named_lot(library: LotLibrary, written: str) -> tuple[str, int]:
+    """Collection and number of a lot's id; a text that is none is taken for a collection without its number."""
+    try:
+        return split_lot_id(written)
+    except InvalidLot as error:
+        known = library.collection(written)
+        told = f"Say which lot of {known.id}: jieqian corpus show {known.id} 7 (it has 1 to {known.size})."
+        raise UsageError(told, usage=True) from error
+
+
+@contextmanager
+def _wrong_names_are_wrong_usage() -> Iterator[None]:
+    try:
+        yield
+    except (InvalidLot, UnknownCollection, UnknownLot) as error:
+        raise UsageError(error.detail, usage=True) from error
 
 
 def _collection_row(library: LotLibrary, collection: Collection) -> tuple[str, ...]:
@@ -152,28 +181,3 @@ def _report(folders: list[Path], findings: list[Finding], errors: int) -> dict[s
         "warnings": len(findings) - errors,
         "findings": [finding.as_dict() for finding in findings],
     }
-
-
-def _print_table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """A table for a person; tab-separated lines for a pipe."""
-    if not sys.stdout.isatty():
-        for row in (heads, *rows):
-            _print("\t".join(row))
-        return
-    table = Table(*heads)
-    for row in rows:
-        table.add_row(*(Text(_safe(cell)) for cell in row))
-    Console().print(table)
-
-
-def _print(text: str) -> None:
-    print(_safe(text))
-
-
-def _safe(text: str) -> str:
-    """Without what could steer a terminal: every unprintable character but line breaks and tabs."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
-
-
-def _complain(text: str) -> None:
-    print(_safe(f"jieqian: {text}").replace("\n", " "), file=sys.stderr)

@@ -26,6 +26,8 @@ def serve(
     """
     from jieqian.cli.server import serve_on  # loads the whole service, which no other command needs
 
+    if not host.strip():
+        raise UsageError("--host is empty. Name an address, as 127.0.0.1, or 0.0.0.0 for all.", usage=True)
     settings = load_settings()
     os.umask(OURS_ALONE)
     listener = _listen(host, port)
@@ -37,7 +39,10 @@ def serve(
 
 
 def worker() -> None:
-    """Run workers alone, for several machines."""
+    """Run workers alone, for several machines.
+
+    Example: jieqian worker
+    """
     if (load_settings().database_url or "sqlite").startswith("sqlite"):
         raise UsageError(
             "Workers of their own need PostgreSQL (JIEQIAN_DATABASE_URL); beside SQLite `jieqian serve` works alone.",
@@ -52,7 +57,8 @@ def _listen(host: str, port: int) -> socket.socket:
     """Take the port before anything else is started, so that nothing is half-started if it is in use."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if os.name == "posix":  # on Windows it would let two servers take one port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
     except OSError as error:

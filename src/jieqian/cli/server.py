@@ -7,39 +7,35 @@ import socket
 from pathlib import Path
 
 import uvicorn
+from uvicorn.config import HTTPProtocolType
 
 from jieqian.api.app import create_app
 from jieqian.api.transport import Uploads
+from jieqian.cli.own_server import GRACE_SECONDS, OrderlyServer
+from jieqian.cli.running import write_server_file
 from jieqian.errors import UsageError
 from jieqian.llm.http import server_url
+from jieqian.llm.llamacpp import LlamaCppClient
+from jieqian.llm.selection import AtHand
 from jieqian.logs import set_up_logging
 from jieqian.settings import Provider, Settings
-from jieqian.wiring import House, choose
-
-#: How long open requests may take to end after the streams were closed, in seconds.
-GRACE_SECONDS = 5
+from jieqian.wiring import House, choose, look_at_shelf
 
 
-class _Server(uvicorn.Server):
-    """Uvicorn waits for open connections before it tells the application to stop; the event streams must end first."""
+class _Server(OrderlyServer):
+    """Says where the page is."""
 
     def __init__(self, config: uvicorn.Config, house: House, uploads: Uploads, address: str) -> None:
-        super().__init__(config)
-        self._house = house
-        self._uploads = uploads
+        super().__init__(config, house, uploads)
         self._address = address
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say where the page is, once it is there."""
         await super().startup(sockets)
         if self.started:
-            print(f"Jieqian: open {self._address} (stop with Ctrl-C)", flush=True)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End the streams and the bodies that are still on their way, then the rest."""
-        self._house.live.close()
-        self._uploads.close()
-        await super().shutdown(sockets)
+            own = self._address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+            write_server_file(self._house.settings.data_dir, own, self._house.local_token)
+            print(f"Jieqian: open {self._address}{self._house.settings.base_path} (stop with Ctrl-C)", flush=True)
 
 
 def serve_on(listener: socket.socket, address: str, settings: Settings, *, with_worker: bool) -> None:
@@ -50,6 +46,7 @@ def serve_on(listener: socket.socket, address: str, settings: Settings, *, with_
     app = create_app(house, with_worker=with_worker)
     config = uvicorn.Config(
         app,
+        http=_http_protocol(),
         access_log=False,
         log_config=None,
         server_header=False,
@@ -57,6 +54,14 @@ def serve_on(listener: socket.socket, address: str, settings: Settings, *, with_
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     _Server(config, house, app.state.uploads, address).run(sockets=[listener])
+
+
+def _http_protocol() -> type[asyncio.Protocol] | HTTPProtocolType:
+    try:
+        from jieqian.cli.bounded_http import BoundedHttp
+    except ImportError:  # no httptools for this Python; h11 has a bound of its own
+        return "h11"
+    return BoundedHttp
 
 
 def check_model_settings(settings: Settings) -> None:
@@ -68,13 +73,28 @@ def check_model_settings(settings: Settings) -> None:
     file = Path(model) if embedded and model is not None and model.endswith(".gguf") else None
     if file is not None and not file.is_file():
         raise UsageError(f"LLM_MODEL: there is no model file {file}.")
-    if file is not None or provider is Provider.LLAMACPP or (provider is Provider.OPENAI and url is None):
+    open_choice = embedded and provider is Provider.AUTO and model is None
+    if (
+        file is not None
+        or provider is Provider.LLAMACPP
+        or (provider is Provider.OPENAI and url is None)
+        or (open_choice and _names_a_file(look_at_shelf(settings)))
+    ):
         asyncio.run(_try_choice(settings))
+
+
+def _names_a_file(at_hand: AtHand) -> bool:
+    """Whether `jieqian model use` named a file, or what it named cannot be told."""
+    return at_hand.fault is not None or (at_hand.picked is not None and at_hand.picked.file is not None)
 
 
 async def _try_choice(settings: Settings) -> None:
     choice = await choose(settings)
-    if choice.client is not None:
-        await choice.client.close()
-    if choice.model is None:
-        raise UsageError(choice.note)
+    try:
+        if choice.model is None:
+            raise UsageError(choice.note)
+        if isinstance(choice.client, LlamaCppClient):
+            await choice.client.check()
+    finally:
+        if choice.client is not None:
+            await choice.client.close()

@@ -8,7 +8,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -21,7 +21,10 @@ from jieqian.errors import (
     IdempotencyMismatch,
     InvalidLot,
     InvalidRequest,
+    ModelError,
+    ModelRefused,
     UnknownMode,
+    UnknownModel,
     UnknownParent,
     UnknownStrategy,
     UnknownTask,
@@ -33,6 +36,7 @@ from jieqian.lots.lot import Lot
 from jieqian.lots.numbers import split_lot_id
 from jieqian.reading.messages import stage_message
 from jieqian.reading.reading import reading_document, timings_of
+from jieqian.tasks.clock import accepted_mark
 from jieqian.tasks.limits import RateLimit
 from jieqian.tasks.store import Accepted, TaskStore
 from jieqian.tasks.task import Mode, NewTask, Status, StrategyName, Task
@@ -57,6 +61,7 @@ class ReadingRequest:
     fresh: bool = False
     parent_id: str | None = None
     draw_id: str | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,7 @@ class FrontDesk:
     estimate: Estimate
     max_queue: int
     rate_limit: RateLimit
+    check_model: Callable[[str], Awaitable[None]] | None = None
 
 
 async def accept_request(
@@ -117,6 +123,8 @@ async def _checked(asked: ReadingRequest, caller: str, desk: FrontDesk, arrived:
     parent = None if asked.parent_id is None else await _parent(asked.parent_id, caller, desk.store)
     if asked.draw_id is not None:
         await _check_draw(asked.draw_id, lot, caller, desk.store)
+    if asked.model is not None:
+        await _check_model(asked.model, desk)
     care = await _care_off_the_loop(question, language)
     if care is None and parent is not None and parent.care is not None:
         # What follows a question that showed danger is answered as that one was; no model is told of either.
@@ -130,13 +138,28 @@ async def _checked(asked: ReadingRequest, caller: str, desk: FrontDesk, arrived:
         language=language,
         mode=mode,
         strategy=strategy,
+        model=asked.model,
         fresh=asked.fresh,
         parent_id=asked.parent_id,
         draw_id=asked.draw_id,
         care=care,
         created_at=arrived,
-        timings=all_other((time.time() - arrived) * 1000) if care else {},
+        timings=all_other((time.time() - arrived) * 1000) if care else accepted_mark(time.time() - arrived),
     )
+
+
+async def _check_model(model: str, desk: FrontDesk) -> None:
+    """Refuse a model that is not here, or that cannot be loaded, before the task is made.
+
+    A server that does not answer is no reason: it may when the task's turn comes.
+    """
+    try:
+        if desk.check_model is not None:
+            await desk.check_model(model)
+    except ModelRefused as error:
+        raise UnknownModel(error.detail, **error.extra) from error
+    except ModelError:
+        return
 
 
 def _refuse_half_characters(asked: ReadingRequest) -> None:
@@ -229,4 +252,6 @@ def _choice(kind: Any, asked: str | None, default: Any, error: type[UnknownMode]
 
 def _body_hash(asked: ReadingRequest) -> str:
     fields = {name: getattr(asked, name) for name in asked.__slots__}
+    if asked.model is None:
+        del fields["model"]  # so hashed the releases that had no such field
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()

@@ -39,6 +39,25 @@ _MESSAGES: dict[Stage, dict[Language, str]] = {
 }
 
 
-def stage_message(stage: Stage, language: Language) -> str:
-    """One short line for the stage."""
+#: How passages were found, where it was not by meaning.
+_FOUND: dict[str, dict[Language, str]] = {
+    "lexical": {
+        Language.ZH_HANT: "按字詞找到相關的解說",
+        Language.ZH_HANS: "按字词找到相关的解说",
+        Language.EN: "Passages found by their words",
+        Language.JA: "言葉から関係する解説を探しました",
+    },
+    "none": {
+        Language.ZH_HANT: "這次不用其他解說",
+        Language.ZH_HANS: "这次不用其他解说",
+        Language.EN: "Going on without further passages",
+        Language.JA: "ほかの解説なしで進めます",
+    },
+}
+
+
+def stage_message(stage: Stage, language: Language, retrieval: str | None = None) -> str:
+    """One short line for the stage; that of retrieval, once finished, says how passages were found."""
+    if stage is Stage.RETRIEVAL and retrieval in _FOUND:
+        return _FOUND[retrieval][language]
     return _MESSAGES[stage][language]

@@ -19,6 +19,7 @@ from jieqian.prompt.builder import build_prompt
 from jieqian.prompt.prompt import ParentReading, Passage, Prompt
 from jieqian.reading.engines import Engine, Engines
 from jieqian.reading.record import Record, shown_sections
+from jieqian.retrieval.finding import PassageFinder, prompt_passage
 from jieqian.sections.from_commentary import commentary_section
 from jieqian.sections.section import SectionName, SectionSource
 from jieqian.sections.strategy import (
@@ -53,6 +54,7 @@ class Desk:
     store: TaskStore
     lots: LotLibrary
     engines: Engines
+    passages: PassageFinder
     metrics: Measured
     deadline_seconds: float
 
@@ -72,7 +74,7 @@ async def run_reading(task: Task, token: str, desk: Desk) -> None:
     try:
         await pick_up(task, desk, record)
         lot, collection = await find_lot(task, desk, record)
-        passages = await find_passages(record)
+        passages = await find_passages(task, desk, record, lot)
         prompt = await prepare_prompt(task, desk, lot, collection, passages)
         await write_with_model(task, desk, record, prompt)
         await stand_in(record, prompt)
@@ -96,6 +98,8 @@ async def pick_up(task: Task, desk: Desk, record: Record) -> None:
             log += [(event.type, json.loads(event.data)) for event in page if event.type.startswith("section_")]
             last = page[-1].id
         shown = shown_sections(log)
+        if last < task.last_event_id:  # a power cut took the log's end: nobody knows what was shown of these
+            shown |= dict.fromkeys(task.missing, True)
     record.picked_up(shown, first=first)
 
 
@@ -105,10 +109,13 @@ async def find_lot(task: Task, desk: Desk, record: Record) -> tuple[Lot, Collect
         return desk.lots.lot(task.collection, task.lot), desk.lots.collection(task.collection)
 
 
-async def find_passages(record: Record) -> tuple[Passage, ...]:
-    """Passages beyond the lot's own text: none until there is an index."""
+async def find_passages(task: Task, desk: Desk, record: Record, lot: Lot) -> tuple[Passage, ...]:
+    """Passages beyond the lot's own text, from other lots and the FAQ; after a crash those that were found before."""
     async with record.stage(Stage.RETRIEVAL):
-        return ()
+        if not record.has_sources:
+            found = await desk.passages.find(task.question, lot, task.language)
+            await record.keep_sources([passage.as_source() for passage in found.passages], found.how, found.note)
+    return tuple(prompt_passage(source) for source in record.task.sources)
 
 
 async def prepare_prompt(
@@ -140,18 +147,37 @@ def parent_reading(parent: Task, desk: Desk) -> ParentReading:
 
 
 async def write_with_model(task: Task, desk: Desk, record: Record, prompt: Prompt) -> None:
-    """Attempts at the missing sections: at most three, and one deadline from the first claim for all of them."""
-    engine = desk.engines.engine(task.mode, task.strategy)
-    if engine is None or task.language not in engine.model.languages or task.deliveries > MAX_DELIVERIES:
+    """Attempts at the missing sections: at most three, and one deadline from the first claim for all."""
+    engine = None if task.deliveries > MAX_DELIVERIES else await find_engine(task, desk, record)
+    if engine is None or task.language not in engine.model.languages:
         record.model_chosen("commentary", None, "commentary")
         return
+    with desk.engines.held(engine):
+        await write_with(engine, task, desk, record, prompt)
+
+
+async def find_engine(task: Task, desk: Desk, record: Record) -> Engine | None:
+    """What writes the task's reading: the model in use, or the one the task asks for. None: commentary speaks."""
+    if task.model is None:
+        return desk.engines.engine(task.mode, task.strategy)
+    try:
+        return await desk.engines.trial(task.model, task.mode, task.strategy)
+    except ModelError as error:  # it was there when the task was accepted
+        record.model_failed(error)
+        return None
+
+
+async def write_with(engine: Engine, task: Task, desk: Desk, record: Record, prompt: Prompt) -> None:
+    """The attempts, with this model."""
     record.model_chosen(engine.client.provider, engine.model.name, engine.strategy.name)
     await record.flush()  # a task that was stopped or erased meanwhile must not reach the model: this raises LeaseLost
     most = min(MAX_ATTEMPTS, engine.strategy.most_attempts)
-    deadline = desk.deadline_seconds - (time.time() - (task.claimed_at or time.time()))
+    # Time at work, not by the clock on the wall: neither an hour without power nor a clock that was set uses it up.
+    deadline = desk.deadline_seconds - record.watch.worked_ms() / 1000
     complaints: dict[SectionName, str] = {}
     try:
         async with asyncio.timeout(deadline):
+            await desk.engines.room_for(engine.client)
             while record.missing and record.attempts < most:
                 failure = await make_attempt(engine, record, prompt, complaints)
                 if failure is not None and not failure.retryable:

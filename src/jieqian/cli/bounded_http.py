@@ -1,0 +1,73 @@
+"""Uvicorn's HTTP/1.1 with a bound on heads and on what stands between chunks: by itself it takes them without end."""
+
+from __future__ import annotations
+
+import asyncio
+
+from uvicorn import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from jieqian.api.heads import MOST_HEAD_BYTES
+
+_REFUSAL = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """Ends the connection of a request that sends `MOST_HEAD_BYTES` on end without its head or body getting further.
+
+    That is a head without an end, or trailers and extensions of chunks. Trailers count for nothing: Uvicorn alone would
+    put them among the headers of a request that is being answered.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, object],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._in_head = False
+        self._steps = 0
+        self._bytes_since_step = 0
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        super().on_message_begin()
+        self._in_head = True
+        self._steps += 1
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; a trailer, which comes after the head, is passed over."""
+        if self._in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Its head has ended; whether it is too large is now the application's to say."""
+        self._in_head = False
+        self._steps += 1
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of its body."""
+        self._steps += 1
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """It has ended."""
+        self._steps += 1
+        super().on_message_complete()
+
+    def data_received(self, data: bytes) -> None:
+        """Count what lies wholly within one head, or between two pieces of a body; other data may be bodies."""
+        steps = self._steps
+        super().data_received(data)
+        if steps != self._steps:
+            self._bytes_since_step = 0
+            return
+        self._bytes_since_step += len(data)
+        if self._bytes_since_step > MOST_HEAD_BYTES and not self.transport.is_closing():
+            if self._in_head:
+                self.transport.write(_REFUSAL)
+            self.transport.close()
