@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,10 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
     """Start the program with settings; all are ended after the test."""
     programs: list[Program] = []
 
-    def start_one(folder: str = "data", **settings: str) -> Program:
-        program = Program(tmp_path / folder, **settings)
+    def start_one(folder: str = "data", *, around: Mapping[str, str] | None = None, **settings: str) -> Program:
+        # An index in a process of its own costs each start a second of processor time; its own tests ask for it.
+        program = Program(tmp_path / folder, **{"embedder": "lexical", **settings})
+        program.around.update(around or {})
         programs.append(program)
         return program.start()
 

@@ -140,14 +140,20 @@ class Program:
         self.base = ""
         self.process: subprocess.Popen[str] | None = None
         self.log = data_dir.parent / f"{data_dir.name}.log"
+        self.around: dict[str, str] = {}  # more of the environment, as it stands
+        self.up_at = 0.0  # when it last said where it is (monotonic)
 
     def environment(self) -> dict[str, str]:
         own = {f"JIEQIAN_{name.upper()}": value for name, value in self.settings.items()}
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("JIEQIAN_", "LLM_"))}
-        return {**clean, "JIEQIAN_DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1", **own}
+        return {**clean, "JIEQIAN_DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1", **own, **self.around}
 
     def start(self) -> Program:
-        """Start it, on the same port as before if it ran before."""
+        """Start it, on the same port as before if it ran before, and wait until it says where it is."""
+        return self.launch().wait_until_up()
+
+    def launch(self) -> Program:
+        """Begin to start it."""
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "jieqian", "serve", "--port", str(self.port)],
@@ -157,16 +163,32 @@ class Program:
                 stderr=log,
                 text=True,
             )
+        return self
+
+    def wait_until_up(self) -> Program:
+        """Wait until it says where it is."""
+        assert self.process is not None
         assert self.process.stdout is not None
         said = self.process.stdout.readline()
         found = re.search(r"http://127\.0\.0\.1:(\d+)", said)
         assert found, f"it said {said!r}\n{self.log.read_text()}"
+        self.up_at = time.monotonic()
         self.port = int(found[1])
         self.base = found[0]
         return self
 
     def client(self, key: str | None = None) -> Client:
         return Client(self.base, key)
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        return self.process.pid
+
+    def children(self) -> list[int]:
+        """Its child processes, as Linux tells them."""
+        listed = Path(f"/proc/{self.pid}/task").glob("*/children")
+        return [int(child) for file in listed for child in file.read_text().split()]
 
     def kill(self) -> None:
         """`kill -9`."""

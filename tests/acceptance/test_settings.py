@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import stat
 import subprocess
@@ -45,6 +46,8 @@ def told_once(ended: subprocess.CompletedProcess[str], word: str) -> None:
         ("database_url", "sqlite:////no/such/folder/x.db", "/no/such/folder/x.db"),
         ("cors_origins", "*", "CORS_ORIGINS"),
         ("workers", "0", "WORKERS"),
+        ("base_path", "jieqian", "BASE_PATH"),
+        ("trusted_proxies", "*", "TRUSTED_PROXIES"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_told_in_one_line(tmp_path: Path, name: str, value: str, word: str) -> None:
@@ -91,6 +94,88 @@ def test_it_stops_at_once_though_a_body_is_half_sent(start: Start) -> None:
     log = program.log.read_text()
     assert "Traceback" not in log
     assert "graceful" not in log
+
+
+def test_headers_without_an_end_are_not_kept(start: Start) -> None:
+    program = start(llm_provider="commentary")
+    with socket.create_connection(("127.0.0.1", program.port), timeout=30) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n")
+        with pytest.raises(OSError):  # it is cut off long before
+            client.sendall(b"".join(b"x-%d: %b\r\n" % (place, b"a" * 100_000) for place in range(2000)))
+    assert program.client().call("GET", "/healthz", headers={"X-Much": "x" * 60_000}).status == 200
+    assert program.client().call("GET", "/healthz", headers={"X-Much": "x" * 66_000}).status == 431
+
+
+CHUNKED = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+TOKEN = "operator-token-0123456789"
+
+
+def answer_to(port: int, raw: bytes) -> bytes:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+        client.sendall(raw)
+        with client.makefile("rb") as answer:
+            return answer.read()
+
+
+@pytest.mark.parametrize(
+    "without_end",
+    [
+        pytest.param(b"0\r\n" + b"x-a: %b\r\n" % (b"a" * 4000) * 16, id="trailers"),
+        pytest.param(b"0\r\nx-a: ", id="a trailer"),
+        pytest.param(b"2;", id="a chunk's extension"),
+    ],
+)
+def test_what_stands_between_chunks_has_a_bound(start: Start, without_end: bytes) -> None:
+    program = start(llm_provider="commentary")
+    head = b"POST /api/v1/tasks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    more = without_end[3:] if without_end.endswith(b"\n") else b"a" * 65_536
+    with socket.create_connection(("127.0.0.1", program.port), timeout=30) as client:
+        client.sendall(head + without_end)
+        with pytest.raises(ConnectionError):  # it is cut off long before
+            client.sendall(more * 320)  # 20 MB
+    assert program.client().call("GET", "/healthz").status == 200
+
+
+def test_a_long_body_in_chunks_is_taken(start: Start) -> None:
+    """Each chunk, of one byte, brings an extension; all together are far over the bound of what stands between two."""
+    program = start(llm_provider="commentary")
+    head = b"POST /api/v1/tasks HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n"
+    body = b'{"collection": "yuelao", "lot": 1, "question": "Will it go well?"}'
+    chunks = b"".join(b"1;x=%b\r\n%c\r\n" % (b"a" * 8000, each) for each in body)
+    answer = answer_to(program.port, head + b"Connection: close\r\n\r\n" + chunks + b"0\r\nx-sum: 1\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 202")
+
+
+def test_trailers_change_nothing(start: Start) -> None:
+    program = start(llm_provider="commentary", admin_token=TOKEN, trusted_proxies="127.0.0.1")
+    bearer = {"Authorization": f"Bearer {TOKEN}"}
+    assert program.client().call("GET", "/api/v1/admin/service", headers=bearer).status == 200
+    trailer = f"Authorization: Bearer {TOKEN}\r\n\r\n".encode()
+    assert answer_to(program.port, b"GET /api/v1/admin/service" + CHUNKED + trailer).startswith(b"HTTP/1.1 403")
+    assert (
+        program.client().call("GET", "/", headers={"X-Forwarded-Proto": "https"}).headers["set-cookie"].count("Secure")
+    )
+    page = answer_to(program.port, b"GET /" + CHUNKED + b"X-Forwarded-Proto: https\r\n\r\n")
+    assert b"set-cookie: jieqian_session" in page
+    assert b"; Secure" not in page
+
+
+@pytest.mark.parametrize("base", ["", "/jieqian"])
+def test_no_answer_leads_to_the_host_a_caller_names(start: Start, base: str) -> None:
+    client = start(llm_provider="commentary", base_path=base).client()
+    for path in ("/history/", "/readings/x/", "/api/v1/tasks/", "/healthz/"):
+        answer = client.call("GET", base + path, headers={"Host": "evil.example"})
+        assert (path, answer.status, answer.headers.get("location")) == (path, 404, None)
+    for path in ("/", "/history", "/readings/x", "/api/v1/collections", "" if base else "/"):
+        assert client.call("GET", base + path).status == (404 if path.endswith("x") else 200)
+
+
+def test_head_fetches_no_backup(start: Start) -> None:
+    client = start(llm_provider="commentary", admin_token=TOKEN).client(TOKEN)
+    made = json.loads(client.call("POST", "/api/v1/admin/backup").body.splitlines()[-1])["result"]
+    assert client.call("HEAD", f"/api/v1/admin/backup/{made['id']}").status == 405
+    fetched = client.call("GET", f"/api/v1/admin/backup/{made['id']}")
+    assert (fetched.status, len(fetched.body)) == (200, made["bytes"])
 
 
 def test_head_is_answered_where_get_is(start: Start) -> None:
