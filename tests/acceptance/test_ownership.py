@@ -35,9 +35,11 @@ def test_a_second_is_refused_and_told_who_has_it_until_the_first_is_gone(start: 
     watcher = Watcher(client, client.ask(question="會順利嗎？"))
     watcher.join()
     owner = program.pid
-    for state in ("awake", "asleep"):
+    for state in ("awake", "its lock's file removed", "asleep"):
         if state == "asleep":
             os.kill(owner, signal.SIGSTOP)
+        elif state != "awake":
+            (program.data_dir / "jieqian.lock").unlink()
         second = try_second(program)
         assert second.returncode == 1
         assert len(second.stderr.strip().splitlines()) == 1, second.stderr
@@ -48,6 +50,19 @@ def test_a_second_is_refused_and_told_who_has_it_until_the_first_is_gone(start: 
     program.kill()
     program.start()  # no lock is left behind
     check_whole(watcher)
+
+
+def test_one_database_in_another_place_has_one_owner_too(start: Start, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    program = start(llm_provider="commentary", database_url=url)
+    second = Program(tmp_path / "other", llm_provider="commentary", database_url=url)
+    refused = try_second(second)
+    assert refused.returncode == 1
+    assert "Another jieqian process uses the database" in refused.stderr
+    assert len(refused.stderr.strip().splitlines()) == 1
+    program.kill()
+    second.start()
+    second.kill()
 
 
 @pytest.mark.timeout(300)

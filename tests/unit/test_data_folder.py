@@ -10,7 +10,7 @@ import pytest
 from kept_data import settings_for
 
 from jieqian.errors import DataFolderOwned, JieqianError, UsageError
-from jieqian.keeping.folder import own_data_dir
+from jieqian.keeping.folder import own_data_dir, own_database
 from jieqian.wiring import House
 
 
@@ -47,6 +47,28 @@ def test_a_folder_of_other_things_is_refused_and_left_as_it_is(tmp_path: Path, t
     assert names(tmp_path) == set(there)
     assert "\n" not in refused.value.detail
     assert str(tmp_path / "jieqian") in refused.value.detail
+
+
+def test_the_folder_itself_is_locked_and_not_only_a_file_that_may_be_removed(tmp_path: Path) -> None:
+    owner = own_data_dir(tmp_path)
+    (tmp_path / "jieqian.lock").unlink()
+    with pytest.raises(DataFolderOwned):
+        own_data_dir(tmp_path)
+    owner.release()
+    own_data_dir(tmp_path).release()
+
+
+def test_a_database_elsewhere_is_locked_where_it_lies(tmp_path: Path) -> None:
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere.db"
+    data.mkdir()
+    assert own_database(data / "jieqian.db", data) is None
+    owner = own_database(elsewhere, data)
+    assert owner is not None
+    with pytest.raises(DataFolderOwned, match=r"elsewhere\.db"):
+        own_database(elsewhere, data)
+    owner.release()
+    assert own_database(tmp_path / "no folder" / "a.db", data) is None
+    assert not (tmp_path / "no folder").exists()
 
 
 @pytest.mark.parametrize("database", [b"no database " * 500, b"SQLite format 3\0" + b"\xff" * 5000])

@@ -175,6 +175,15 @@ async def test_a_missing_announcement_is_made_good_from_the_log():
     assert await read(log, live) == [1, 2, 3, 4]
 
 
+async def test_what_another_process_wrote_is_found_with_the_next_heartbeat():
+    live, log = LiveEvents(), Log([stored(1)])
+    coming = frames(log, live, "a", 0, heartbeat_seconds=0.01)
+    got = [await anext(coming), await anext(coming)]
+    assert got == [frame_of(stored(1)), HEARTBEAT]
+    log.kept += [stored(2), stored(3, "completed")]  # announced to nobody here
+    assert [one async for one in coming if one != HEARTBEAT] == [frame_of(stored(2)), frame_of(stored(3, "completed"))]
+
+
 async def test_ids_may_jump_forward_where_the_log_was_lost():
     live = LiveEvents()
     assert await read(Log([stored(1), stored(9), stored(12, "completed")]), live) == [1, 9, 12]

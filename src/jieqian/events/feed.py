@@ -53,13 +53,14 @@ async def frames(
 
 
 async def _as_they_come(follower: Follower, last: int, heartbeat_seconds: float) -> AsyncGenerator[Frame, None]:
-    """New frames, each the next of the log or not of the log, until something is missing or the stream is to end."""
+    """New frames, each the next of the log or in no log, until the log is to be read again or the stream to end."""
     while True:
         taken = await follower.take(heartbeat_seconds)
         if follower.ended or follower.fell_behind:
             return
         if not taken:
             yield Frame(None, HEARTBEAT)
+            return  # the log is read again: what another process wrote to it was announced to nobody here
         for frame in taken:
             if frame.id is None:
                 yield frame

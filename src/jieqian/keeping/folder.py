@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+import sys
 from collections.abc import Set
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +22,11 @@ from jieqian.keeping.placing import (
     cannot_be_used,
     finish_restore,
 )
+
+if sys.platform == "win32":
+    fcntl = None
+else:
+    import fcntl
 
 logger = logging.getLogger(__name__)
 
@@ -64,16 +70,70 @@ def other_things(found: Set[str]) -> str:
     return ", ".join(repr(name) for name in other[:3]) + (", …" if len(other) > 3 else "")
 
 
-def own_data_dir(data_dir: Path) -> FileLock:
+class Owner:
+    """The one owner of a data folder, until `release` or the end of the process.
+
+    The lock file can be removed by somebody who tidies up; the lock on the folder itself cannot. Windows has no such
+    lock, and does not let an open file be removed.
+    """
+
+    def __init__(self, data_dir: Path) -> None:
+        self._file = FileLock(data_dir / LOCK, thread_local=False)
+        self._data_dir = data_dir
+        self._folder: int | None = None
+
+    def acquire(self) -> None:
+        """Take both locks. Raises `Timeout` where another process has one, `OSError`."""
+        self._file.acquire(timeout=0)
+        if fcntl is None:
+            return
+        self._folder = os.open(self._data_dir, os.O_RDONLY)
+        try:
+            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self.release()
+            raise Timeout(str(self._data_dir)) from error
+        except OSError:  # a file system that knows no such lock: the file's has to do
+            logger.debug("no lock on %s itself", self._data_dir)
+
+    def release(self) -> None:
+        """Let another process own it."""
+        folder, self._folder = self._folder, None
+        if folder is not None:
+            os.close(folder)
+        self._file.release()
+
+
+def own_database(path: Path, data_dir: Path) -> FileLock | None:
+    """Become the one owner of a database that lies elsewhere than in the data folder; None for one that does not.
+
+    Raises `DataFolderOwned` where another process has it, `UsageError` where no lock can be made. A folder that is not
+    there is told by whoever opens the database.
+    """
+    if path.parent.resolve() == data_dir.resolve() or not path.parent.is_dir():
+        return None
+    lock = FileLock(path.with_name(f"{path.name}.lock"), thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise DataFolderOwned(
+            f"Another jieqian process uses the database {path}. Stop it, or set JIEQIAN_DATABASE_URL to another."
+        ) from error
+    except OSError as error:
+        raise UsageError(f"The database {path} cannot be used: {error.strerror or error}.") from error
+    return lock
+
+
+def own_data_dir(data_dir: Path) -> Owner:
     """Make the data folder and become its one owner; a restore that was cut off is brought to its end.
 
     Raises `UsageError` where it cannot be used, `DataFolderOwned` where another process has it.
     """
     make_data_dir(data_dir)
     lock_was_there = (data_dir / LOCK).exists()
-    lock = FileLock(data_dir / LOCK, thread_local=False)
+    lock = Owner(data_dir)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire()
         try:
             finish_restore(data_dir)
             (data_dir / PID).write_text(f"{os.getpid()}\n", encoding="ascii")
