@@ -165,6 +165,11 @@ def test_the_operator_alone_may_fetch_a_backup_and_once(start: Start) -> None:
     assert len(operator.call("GET", path).body) == lines[-1]["result"]["bytes"]
     for gone in (path, "/api/v1/admin/backup/..%2fsecret_key", "/api/v1/admin/backup/x"):
         assert operator.call("GET", gone).status == 404
+    lines = [json.loads(line) for line in operator.call("POST", "/api/v1/admin/backup").body.splitlines()]
+    path = f"/api/v1/admin/backup/{lines[-1]['result']['id']}"
+    assert nobody.call("DELETE", path).status in (401, 403)
+    assert [operator.call("DELETE", path).status, operator.call("DELETE", path).status] == [204, 404]
+    assert not list((program.data_dir / "backups").glob("*")), "what nobody wants is not kept"
 
 
 @pytest.mark.parametrize("where", ["missing", "folder"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 import signal
 import sqlite3
@@ -20,6 +21,7 @@ from typing import Any
 import pytest
 from kept_data import backup_of, everything, fill, hear_nothing, settings_for, tasks_in
 
+from jieqian.cli.backup import remove_half_made_by_the_dead
 from jieqian.errors import BackupError, JieqianError, StoreError, UsageError
 from jieqian.keeping.archive import is_ours
 from jieqian.keeping.folder import own_data_dir
@@ -195,6 +197,9 @@ def of_another(members: dict[str, bytes], manifest: dict[str, Any]) -> None:
         (with_manifest(format=2), "another version"),
         (with_manifest(format="1"), "broken"),
         (with_manifest(files=[]), "broken"),
+        (with_manifest(readings=float("inf")), "broken"),
+        (with_manifest(readings=-5), "broken"),
+        (with_manifest(files=[{**listed("jieqian.db", b""), "bytes": 10**400}]), "broken"),
         (with_manifest(files=[{"path": "jieqian.db"}]), "broken"),
         (with_manifest(schema="0001"), "not what its manifest says"),
         (with_file("../outside"), "would put a file"),
@@ -399,3 +404,28 @@ def test_a_large_member_is_written_in_pieces(tmp_path: Path) -> None:
     backup_of(settings, tmp_path / "b.zip")
     restore_archive(tmp_path / "b.zip", settings_for(tmp_path / "new"), hear_nothing)
     assert (tmp_path / "new" / "collections" / "mine" / "large").read_bytes() == large
+
+
+def test_what_came_into_the_folder_meanwhile_is_not_replaced(kept: tuple[Settings, Path], tmp_path: Path) -> None:
+    settings = settings_for(tmp_path / "new")
+
+    def somebody_comes(_done: int, _of: int, what: str) -> None:
+        if what == "checked" and not settings.data_dir.exists():
+            settings.data_dir.mkdir()
+            (settings.data_dir / "secret_key").write_text("theirs")
+
+    with pytest.raises(UsageError, match="has data already"):
+        restore_archive(kept[1], settings, somebody_comes)
+    assert (settings.data_dir / "secret_key").read_text() == "theirs"
+    assert not (settings.data_dir / "jieqian.db").exists()
+
+
+def test_half_made_copies_of_the_dead_are_removed(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    gone = [f".b.zip.{ended.pid}.part", f".c.zip.{ended.pid}.part.db"]
+    kept = [f".b.zip.{os.getpid()}.part", f"b.zip.{ended.pid}.part", ".notes.part", "b.zip"]
+    for name in (*gone, *kept):
+        (tmp_path / name).touch()
+    remove_half_made_by_the_dead(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)

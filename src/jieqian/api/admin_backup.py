@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from fastapi import APIRouter
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from jieqian.api.house import Housed
 from jieqian.api.progress import progress_response
@@ -36,7 +36,7 @@ _KEPT_SECONDS = 3600.0
 async def make_backup(house: Housed) -> StreamingResponse:
     """Make a backup: lines `{"done", "of", "what"}`, then `{"result": {"id", "bytes", "sha256", "manifest"}}`.
 
-    `GET /api/v1/admin/backup/{id}` sends it, once.
+    `GET /api/v1/admin/backup/{id}` sends it, once; `DELETE` throws it away.
     """
     return progress_response(_steps(house.settings))
 
@@ -48,6 +48,17 @@ async def fetch_backup(backup_id: str, house: Housed) -> StreamingResponse:
     file, size = await asyncio.to_thread(_take, path)
     headers = {"Content-Length": str(size), "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(_pieces(file), media_type="application/zip", headers=headers)
+
+
+@router.delete("/backup/{backup_id}", status_code=204)
+async def drop_backup(backup_id: str, house: Housed) -> Response:
+    """Throw it away unfetched: who asked for it has no room for it."""
+    path = _path(house.settings.data_dir, backup_id)
+    try:
+        await asyncio.to_thread(path.unlink)
+    except FileNotFoundError as error:
+        raise UnknownBackup from error
+    return Response(status_code=204)
 
 
 async def _steps(settings: Settings) -> AsyncIterator[dict[str, Any]]:

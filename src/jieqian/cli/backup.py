@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import shutil
+import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +18,7 @@ import typer
 
 from jieqian.cli.running import Service, running_service
 from jieqian.cli.screen import Advance, note, progress, say, say_json
-from jieqian.errors import BackupError, DataFolderOwned, ModelNotFound, ModelRefused, UsageError
+from jieqian.errors import BackupError, DataFolderOwned, JieqianError, ModelNotFound, ModelRefused, UsageError
 from jieqian.keeping.archive import CHUNK, Heard
 from jieqian.keeping.backup import database_to_keep, make_archive, usual_name
 from jieqian.keeping.folder import own_data_dir
@@ -23,6 +26,7 @@ from jieqian.keeping.restore import restore_archive
 from jieqian.llm.shelf import Shelf, offer_of
 from jieqian.settings import OURS_ALONE, Settings, load_settings
 
+_HALF_MADE = re.compile(r"\..+\.zip\.(\d{1,10})\.part(?:\.db(?:-journal|-wal|-shm)?)?")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -42,6 +46,7 @@ def backup(
     os.umask(OURS_ALONE)
     target = _target(file)
     database_to_keep(settings)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that nothing half made stays
     with _half_made(target) as part, progress("Backup") as advance:
         try:
             owner = own_data_dir(settings.data_dir)
@@ -114,6 +119,7 @@ def _target(file: Path | None) -> Path:
 def _half_made(target: Path) -> Iterator[Path]:
     """A name beside the target for the work; what lies there in the end gets the target's name, if that is free."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    remove_half_made_by_the_dead(target.parent)
     try:
         yield part
         try:
@@ -127,6 +133,27 @@ def _half_made(target: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def remove_half_made_by_the_dead(folder: Path) -> None:
+    """What a `kill -9` left of an earlier backup is a copy of all readings, and nobody would ever look for it."""
+    for path in folder.glob(".*.part*"):
+        found = _HALF_MADE.fullmatch(path.name)
+        if found is not None and not _lives(int(found[1])):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _lives(pid: int) -> bool:
+    if os.name != "posix":  # there a signal would end it
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass
+    return True
 
 
 def _make_here(settings: Settings, part: Path, advance: Advance) -> dict[str, Any]:
@@ -145,7 +172,12 @@ async def _fetch(settings: Settings, part: Path, advance: Advance) -> dict[str, 
                 advance(step["done"], step["of"], step["what"])
         if not made:
             raise BackupError("The service ended before the backup was made. Try again.")
-        await _download(service, made, part)
+        try:
+            await _download(service, made, part)
+        except (JieqianError, OSError):
+            with suppress(JieqianError):  # it was fetched, or the service is gone and throws it away when it starts
+                await service.call("DELETE", f"/api/v1/admin/backup/{made['id']}")
+            raise
     return made
 
 

@@ -22,6 +22,7 @@ MANIFEST = "manifest.json"
 #: What is read or written at a time, in bytes.
 CHUNK = 1 << 20
 _MOST_FILES = 100_000
+_LARGEST = 2**62
 _LARGEST_MANIFEST = 64 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 #: A part of a path that means one name on every system.
@@ -166,7 +167,7 @@ class Archive:
                 raw = reading.read(_LARGEST_MANIFEST + 1)
         try:
             return _manifest(json.loads(raw), self._name)
-        except (KeyError, TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
             raise BackupError(f"{self._name} is broken: its {MANIFEST} cannot be read.") from error
 
     def _expect_the_same_members(self) -> None:
@@ -185,6 +186,8 @@ class Archive:
     def _told_broken(self) -> Iterator[None]:
         try:
             yield
+        except OSError as error:
+            raise BackupError(f"{self._name} is broken or cannot be read: {error.strerror or error}.") from error
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
             raise BackupError(f"{self._name} is broken: {error}.") from error
 
@@ -201,7 +204,7 @@ def open_archive(path: Path) -> Iterator[Archive]:
     with file:
         try:
             opened = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
             file.seek(0)
             whole = "cut short or broken" if file.read(4) == b"PK\x03\x04" else "no backup of Jieqian"
             raise BackupError(f"{path} is {whole}: it cannot be read as a ZIP file.") from error
@@ -222,7 +225,13 @@ def _manifest(told: Any, name: str) -> Manifest:
     if DATABASE not in paths or len({path.casefold() for path in paths}) != len(paths):
         raise ValueError("no database, or a file twice")
     made, version, schema = (_text(told[field]) for field in ("created_at", "version", "schema"))
-    return Manifest(made, version, schema, int(told["readings"]), bool(told["secret_in_settings"]), files)
+    return Manifest(made, version, schema, _count(told["readings"]), bool(told["secret_in_settings"]), files)
+
+
+def _count(told: Any) -> int:
+    if isinstance(told, bool) or not isinstance(told, int) or not 0 <= told <= _LARGEST:
+        raise TypeError("no count")
+    return told
 
 
 def _text(told: Any) -> str:
@@ -233,13 +242,13 @@ def _text(told: Any) -> str:
 
 def _member(told: Any, name: str) -> Member:
     path, size, sha256 = told["path"], told["bytes"], told["sha256"]
-    if not isinstance(path, str) or not isinstance(size, int) or size < 0 or not isinstance(sha256, str):
+    if not isinstance(path, str) or not isinstance(sha256, str):
         raise TypeError("no member")
     if not _SHA256.fullmatch(sha256):
         raise ValueError("no hash")
     if not is_ours(path):
         raise BackupError(f"{name} was not written by `jieqian backup`: it would put a file at {path!r}.")
-    return Member(path, size, sha256)
+    return Member(path, _count(size), sha256)
 
 
 def is_ours(path: str) -> bool:

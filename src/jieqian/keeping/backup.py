@@ -57,7 +57,8 @@ def make_archive(settings: Settings, archive: Path, heard: Heard) -> Made:
     snapshot = archive.with_name(f"{archive.name}.db")
     others = list(_other_files(settings))
     # Each byte is copied or read, and then packed; the archive is never larger than what is in it.
-    work = 2 * (_size(database) + sum(_size(path) for _, path in others))
+    journal = database.with_name(f"{database.name}-wal")  # its pages are in the copy
+    work = 2 * (_size(database) + (_size(journal) if journal.exists() else 0) + sum(_size(path) for _, path in others))
     _expect_room(archive.parent, work)
     try:
         os.close(os.open(archive, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))

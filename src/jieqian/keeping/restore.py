@@ -37,18 +37,14 @@ def restore_archive(archive: Path, settings: Settings, heard: Heard, *, force: b
     _expect_usual_database(settings)
     with open_archive(archive) as opened:
         _expect_known_schema(opened.manifest, archive)
-        present = _present(data_dir)
-        if present and not force:
-            raise UsageError(
-                f"The data folder {data_dir} has data already ({present[0]}). Restore into an empty one by "
-                "JIEQIAN_DATA_DIR, or move this one's data aside with --force."
-            )
+        _expect_empty(data_dir, force)
         opened.check(heard)
         _expect_room(data_dir, opened.manifest, archive)
         os.umask(OURS_ALONE)
         was_there = data_dir.exists()
         lock = own_data_dir(data_dir)
         try:
+            _expect_empty(data_dir, force)  # nobody owned it until now: something may have been put there
             aside = _put(opened, data_dir, archive, heard)
         except BaseException:
             shutil.rmtree(data_dir / RESTORING, ignore_errors=True)
@@ -97,6 +93,15 @@ def _expect_known_schema(manifest: Manifest, archive: Path) -> None:
         raise BackupError(
             f"{archive} was made by a later version of this service ({manifest.version}, schema {manifest.schema}; this"
             f" one knows {newest_revision()}). Install that version to restore it."
+        )
+
+
+def _expect_empty(data_dir: Path, force: bool) -> None:
+    present = _present(data_dir)
+    if present and not force:
+        raise UsageError(
+            f"The data folder {data_dir} has data already ({present[0]}). Restore into an empty one by "
+            "JIEQIAN_DATA_DIR, or move this one's data aside with --force."
         )
 
 

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from jieqian.errors import ModelError
+from jieqian.errors import JieqianError, ModelError
 from jieqian.events.event import (
     Completed,
     Event,
@@ -283,7 +283,9 @@ async def _unbroken(write: Coroutine[Any, Any, None]) -> None:
     try:
         await asyncio.shield(task)
     except asyncio.CancelledError:
-        await asyncio.gather(task, return_exceptions=True)
+        (told,) = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(told, JieqianError):  # the lease is lost, the disk is full: that decides, not the deadline
+            raise told from None
         raise
 
 

@@ -28,8 +28,8 @@ def copy_database(source: Path, target: Path, told: Told | None = None) -> None:
         try:
             _copy(source, target, told)
         except BaseException:
-            for leftover in (target, target.with_name(f"{target.name}-journal")):
-                leftover.unlink(missing_ok=True)
+            for end in ("", "-journal", "-wal", "-shm"):
+                target.with_name(target.name + end).unlink(missing_ok=True)
             raise
     except (sqlite3.Error, OSError) as error:
         cause = error.strerror if isinstance(error, OSError) else error

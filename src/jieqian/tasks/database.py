@@ -17,7 +17,7 @@ from jieqian.errors import StoreError, UsageError
 from jieqian.settings import Settings
 from jieqian.tasks.clock import this_boot
 from jieqian.tasks.copying import copy_database
-from jieqian.tasks.schema import look_at, migrations, newest_revision
+from jieqian.tasks.schema import Schema, look_at, migrations, newest_revision
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def migrate(url: str) -> None:
     the process is killed, the schema is as it was. Raises `StoreError`, which names the copy.
     """
     path = database_file(url)
-    found = look_at(path)
+    found = look_at(path) or _look_again(path)
     earlier = found is not None and found.is_earlier
     copy = _copy_before_migration(path) if earlier else None
     engine = open_engine(url, writes=True)
@@ -108,6 +108,18 @@ def migrate(url: str) -> None:
         engine.dispose()
 
 
+def _look_again(path: Path) -> Schema | None:
+    """A journal that a crash left is played back by whoever opens the file to write; only then it can be told."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return None
+    try:
+        with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_MS / 1000)) as database:
+            database.execute("select count(*) from sqlite_master").fetchone()
+    except sqlite3.Error as error:
+        raise StoreError(f"The database {path} cannot be opened: {error}.") from error
+    return look_at(path)
+
+
 def _copy_before_migration(path: Path) -> Path:
     """Copy the database, and keep the last few of such copies."""
     folder = path.parent / BACKUPS_FOLDER
@@ -116,8 +128,11 @@ def _copy_before_migration(path: Path) -> Path:
     except OSError as error:
         raise StoreError(f"The folder {folder} for a copy of the database cannot be made: {error.strerror}.") from error
     copy = folder / f"before-{newest_revision()}-{time.strftime('%Y%m%d-%H%M%S')}.db"
-    copy.unlink(missing_ok=True)  # of the same second: a start that failed and was tried again at once
-    copy_database(path, copy)
+    half_made = folder / ".half-made.db"
+    for left in folder.glob(f"{half_made.name}*"):  # by a start that was killed
+        left.unlink(missing_ok=True)
+    copy_database(path, half_made)
+    half_made.replace(copy)  # of the same second is only a start that failed and was tried again at once
     logger.warning(
         "the database %s is brought to schema %s; a copy of it as it was lies in %s",
         path,
@@ -141,14 +156,16 @@ def rewrite_a_page(connection: sa.Connection) -> None:
 def mark_restored(path: Path, skipped: int) -> None:
     """Let a restored database give out no event id again: where it came from, readings went on after the backup.
 
-    `begins_another_boot` sees to what was running. What waited may have begun there: its ids go on `skipped` later,
-    and it counts as touched, so that what clients were shown is taken back. Blocks. Raises `StoreError`.
+    What waited or was under way may have gone on there: it counts as touched, so that what clients were shown is taken
+    back. The ids of what waited go on `skipped` later; `begins_another_boot` sees to those of what was running.
+    Blocks. Raises `StoreError`.
     """
     try:
         with closing(sqlite3.connect(path)) as database, database:
             database.execute(
-                "update tasks set last_event_id = last_event_id + ?, touched_at = touched_at + 0.001 "
-                "where status = 'queued'",
+                "update tasks set touched_at = touched_at + 0.001, "
+                "last_event_id = last_event_id + case status when 'queued' then ? else 0 end "
+                "where status in ('queued', 'running')",
                 (skipped,),
             )
             database.execute(f"pragma user_version = {_FROM_A_BACKUP}")

@@ -100,6 +100,8 @@ def _schema(connection: sqlite3.Connection, path: Path) -> Schema | None:
             f"The database {path} belongs to another application, and was left as it is. "
             "Set JIEQIAN_DATA_DIR or JIEQIAN_DATABASE_URL to another place."
         )
-    (revision,) = connection.execute("select version_num from alembic_version").fetchone() or ("none",)
+    (revision,) = connection.execute("select version_num from alembic_version").fetchone() or (None,)
+    if revision is None:
+        raise StoreError(f"The database {path} is not whole: it does not tell its schema. {_ADVICE}")
     (readings,) = connection.execute("select count(*) from tasks").fetchone()
     return Schema(str(revision), int(readings))

@@ -82,8 +82,8 @@ class GroupWriter:
 
         `durable`: the commit survives a power cut, else only the end of this process. `leaves_no_trace`: what was
         deleted is taken out of the database's journal too, at once or, where somebody reads, with a later commit;
-        `after_commit` is called with the
-        result on the event loop, in the order of commits, also when the awaiting coroutine was cancelled meanwhile.
+        `after_commit` is called with the result on the event loop, in the order of commits, also when the awaiting
+        coroutine was cancelled meanwhile.
         Raises what the operation raised, or `StoreError`.
         """
         loop = asyncio.get_running_loop()
@@ -160,16 +160,18 @@ def _cut_journal(connection: sa.Connection) -> bool:
     """Write SQLite's journal back and empty it: old pages lie in it until then. False: a reader stood in the way."""
     if connection.dialect.name != "sqlite":
         return True
-    cursor = connection.connection.cursor()
     try:
-        cursor.execute(f"PRAGMA busy_timeout={CUT_TIMEOUT_MS}")
-        (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() or (1,)
-    except connection.dialect.loaded_dbapi.Error as error:
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(f"PRAGMA busy_timeout={CUT_TIMEOUT_MS}")
+            (busy, *_) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone() or (1,)
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+            cursor.close()
+    except (connection.dialect.loaded_dbapi.Error, sa.exc.SQLAlchemyError) as error:
+        # Whatever it is: an error here would end the thread, and every later write would wait for ever.
         logger.warning("cannot cut the journal: %s", error, extra={"action": "cut_journal_failed"})
         return False
-    finally:
-        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-        cursor.close()
     return not busy
 
 
