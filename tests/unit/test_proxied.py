@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message
 
 from jieqian.api.addresses import path_for
 from jieqian.api.callers import CallerMiddleware, limited_as
-from jieqian.api.proxied import BasePath, TrustedProxies, is_this_machine, plain_address
+from jieqian.api.proxied import BasePath, TrustedProxies, is_this_machine, network_of
 from jieqian.testing.memory_store import MemoryTaskStore
 
 PROXY = "10.0.0.9"
@@ -31,7 +31,7 @@ def echoing() -> FastAPI:
                 "own": path_for(request, "seen", item=item),
                 "scheme": request.url.scheme,
                 "client": request.client.host if request.client else None,
-                "limited_as": limited_as(request),
+                "limited_as": " ".join(limited_as(request)),
             }
         )
 
@@ -58,6 +58,7 @@ class Answer:
     def __init__(self) -> None:
         self.status = 0
         self.cookies: list[str] = []
+        self.headers: dict[str, str] = {}
         self.body = b""
 
     def json(self) -> Any:
@@ -75,6 +76,7 @@ async def call(
     async def send(message: Message) -> None:
         if message["type"] == "http.response.start":
             answer.status = message["status"]
+            answer.headers = {name.decode(): value.decode() for name, value in message["headers"]}
             answer.cookies = [value.decode() for name, value in message["headers"] if name == b"set-cookie"]
         else:
             answer.body += message.get("body", b"")
@@ -154,7 +156,7 @@ async def test_a_trusted_proxy_tells_who_asks_and_by_which_scheme(named: str) ->
 async def test_nobody_else_is_believed(client: str) -> None:
     forged = {"X-Forwarded-For": "198.51.100.7", "X-Forwarded-Proto": "https"}
     answer = await call(service(proxies=(PROXY,)), "/seen/7", forged, client=client)
-    assert (answer.json()["scheme"], answer.json()["limited_as"]) == ("http", f"address:{plain_address(client)}")
+    assert (answer.json()["scheme"], answer.json()["limited_as"]) == ("http", f"address:{network_of(client)}")
     assert not answer.cookies[0].endswith("; Secure")
 
 
@@ -220,3 +222,37 @@ async def test_a_proxy_that_names_another_host_is_told_of(headers: dict[str, str
 )
 def test_which_addresses_are_this_machine(host: str, here: bool) -> None:
     assert is_this_machine(host) is here
+
+
+async def test_the_first_of_several_proxies_tells_the_scheme() -> None:
+    for told in ("https, http", "HTTPS", " https ,http"):
+        answer = await call(service(proxies=(PROXY,)), "/seen/7", {"X-Forwarded-Proto": told})
+        assert answer.json()["scheme"] == "https"
+        assert answer.cookies[0].endswith("; Secure")
+
+
+async def test_a_session_is_counted_with_its_address_too() -> None:
+    first = await call(service(), "/seen/7", client="192.0.2.4")
+    cookie = {"Cookie": first.cookies[0].partition(";")[0]}
+    again = await call(service(), "/seen/7", cookie, client="192.0.2.4")
+    own, shared = again.json()["limited_as"].split()
+    assert own.startswith("session:")
+    assert shared == "shared:192.0.2.4"
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("192.0.2.4", "192.0.2.4"),
+        ("::ffff:192.0.2.4", "192.0.2.4"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_an_address_stands_for_who_has_it(host: str, network: str) -> None:
+    assert network_of(host) == network
+
+
+async def test_no_cache_may_keep_what_is_a_callers() -> None:
+    answer = await call(service(), "/seen/7")
+    assert answer.headers["cache-control"] == "no-store"

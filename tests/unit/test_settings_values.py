@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from jieqian.errors import UsageError
-from jieqian.settings import Settings, load_settings, make_data_dir, session_secret
+from jieqian.keeping.folder import make_data_dir
+from jieqian.settings import Settings, load_settings, session_secret
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +144,7 @@ def test_a_token_that_no_header_can_carry_is_refused_and_not_told(monkeypatch: p
     assert token not in refused.value.detail
 
 
-@pytest.mark.parametrize("given", ["", "nanoe", "ollama:", "ollama", "lexical\n", "xauto", "ollama:a\nb"])
+@pytest.mark.parametrize("given", ["nanoe", "ollama:", "ollama", "lexical\n", "xauto", "ollama:a\nb"])
 def test_an_embedder_that_is_none_is_told_with_those_there_are(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
     monkeypatch.setenv("JIEQIAN_EMBEDDER", given)
     with pytest.raises(UsageError, match=r"is no embedder; choose auto, .*, none or ollama:MODEL\.$") as refused:
@@ -183,3 +184,28 @@ def test_a_data_folder_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
     with pytest.raises(UsageError, match="JIEQIAN_DATA_DIR"):
         make_data_dir(tmp_path / "data")
+
+
+def test_an_empty_value_is_none_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = load_settings()
+    for name in Settings.model_fields:
+        monkeypatch.setenv(f"JIEQIAN_{name.upper()}", "")
+    Path(".env").write_text("JIEQIAN_WORKERS=\nLLM_MODEL=\n", encoding="utf-8")
+    assert load_settings() == usual
+
+
+def test_settings_of_several_machines_say_that_they_are_not_there_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("JIEQIAN_REDIS_URL", "JIEQIAN_CHROMA_URL"):
+        monkeypatch.setenv(name, "redis://127.0.0.1:6379")
+        with pytest.raises(UsageError, match=f"{name}: this release serves one machine"):
+            load_settings()
+        monkeypatch.delenv(name)
+
+
+def test_a_secret_of_settings_that_can_be_guessed_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("JIEQIAN_SECRET_KEY", "not so long")
+    with caplog.at_level(logging.WARNING):
+        assert session_secret(load_settings()) == "not so long"
+    assert [record.action for record in caplog.records] == ["secret_short"]  # type: ignore[attr-defined]

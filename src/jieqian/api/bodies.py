@@ -29,7 +29,7 @@ class TaskBody(BaseModel):
     language: str | None = Field(None, description="`auto` (default), `zh-Hant`, `zh-Hans`, `en` or `ja`")
     mode: str | None = Field(None, description="`quality` (default) or `fast`")
     strategy: str | None = Field(None, description="`auto` (default), `sequential` or `parallel`")
-    fresh: bool = False
+    fresh: bool | None = Field(None, description="True: written anew, though an answer to the same words is kept")
     parent_id: str | None = None
     draw_id: str | None = None
     model: str | None = Field(

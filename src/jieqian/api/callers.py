@@ -12,9 +12,10 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jieqian.api.problems import problem_response
-from jieqian.api.proxied import is_this_machine
+from jieqian.api.proxied import is_this_machine, network_of
 from jieqian.errors import CrossSiteRequest, InvalidApiKey, JieqianError, OperatorOnly
 from jieqian.tasks.keys import hash_key
+from jieqian.tasks.limits import SHARED
 from jieqian.tasks.store import ApiKey
 
 COOKIE = "jieqian_session"
@@ -46,11 +47,11 @@ def require_operator(request: HTTPConnection) -> None:
         raise OperatorOnly
 
 
-def limited_as(request: HTTPConnection) -> str:
-    """Whose rate limit counts: the caller's; of one without a session yet, their address, since every request of
-    theirs would be a new caller.
+def limited_as(request: HTTPConnection) -> tuple[str, ...]:
+    """Whose rate limits count: the caller's and their address's; of one without a session yet, their address alone,
+    since every request of theirs would be a new caller.
     """
-    limited: str = request.state.limited_as
+    limited: tuple[str, ...] = request.state.limited_as
     return limited
 
 
@@ -86,19 +87,19 @@ class CallerMiddleware:
         except JieqianError as error:
             await problem_response(error)(scope, receive, send)
             return
-        limited = caller if new_session is None else self._limited_as(scope, caller)
+        limited = self._limited_as(scope, caller, is_new=new_session is not None)
         scope.setdefault("state", {}).update(caller=caller, limited_as=limited)
-        if new_session is None:
-            await self._app(scope, receive, send)
-            return
-        cookie = self._cookie(new_session, scope)
+        cookie = None if new_session is None else self._cookie(new_session, scope)
 
-        async def send_with_cookie(message: Message) -> None:
+        async def send_as_this_callers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).append("set-cookie", cookie)
+                headers = MutableHeaders(scope=message)
+                headers.setdefault("cache-control", "no-store")  # a cache in front must give it to nobody else
+                if cookie is not None:
+                    headers.append("set-cookie", cookie)
             await send(message)
 
-        await self._app(scope, receive, send_with_cookie)
+        await self._app(scope, receive, send_as_this_callers)
 
     async def _identify(self, scope: Scope, headers: Headers) -> tuple[str, str | None]:
         """The caller, and the session to be set if it is a new one."""
@@ -119,11 +120,14 @@ class CallerMiddleware:
         session = secrets.token_urlsafe(18)
         return f"session:{session}", session
 
-    def _limited_as(self, scope: Scope, caller: str) -> str:
+    def _limited_as(self, scope: Scope, caller: str, *, is_new: bool) -> tuple[str, ...]:
         host = scope["client"][0] if scope.get("client") else ""
-        if not host or (is_this_machine(host) and not self._askers_addresses):
-            return caller
-        return f"address:{host}"
+        known = bool(host) and (self._askers_addresses or not is_this_machine(host))
+        if not known or not caller.startswith("session:"):
+            return (caller,)
+        # Sessions cost nothing, so an address is counted too: alone where there is no session yet, else generously.
+        network = network_of(host)
+        return (f"address:{network}",) if is_new else (caller, f"{SHARED}{network}")
 
     def _refuse_other_sites(self, scope: Scope, headers: Headers) -> None:
         """A cookie is sent by the browser, whoever wrote the page: only our own pages (or allowed ones) may use it."""

@@ -30,7 +30,7 @@ async def begin_draw(request: Request, house: Housed) -> dict[str, Any]:
         server_seed=seed.hex(),
         created_at=time.time(),
     )
-    house.rate_limit.take(limited_as(request))
+    house.rate_limit.take(*limited_as(request))
     await house.store.add_draw(draw)
     return {"draw_id": draw.id, "commitment": commitment(seed), "collection": draw.collection}
 

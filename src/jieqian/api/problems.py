@@ -18,6 +18,13 @@ MEDIA_TYPE = "application/problem+json"
 _HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 408: {"Connection": "close"}}
 
 
+#: Errors of the routing itself: their codes, and what to do.
+_PLAIN = {
+    404: ("not_found", "There is nothing at this address. `/openapi.json` lists what there is."),
+    405: ("method_not_allowed", "This address does not take that method. The Allow header names those it takes."),
+}
+
+
 def problem_response(error: JieqianError) -> Response:
     """The error's document, with the headers its status asks for, and `Retry-After` where it names a wait."""
     document = error.problem()
@@ -42,12 +49,12 @@ def add_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def plain(_request: Request, error: HTTPException) -> Response:
-        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "http_error")
+        code, told = _PLAIN.get(error.status_code, ("http_error", str(error.detail)))
         document = {
             "type": "about:blank",
             "title": str(error.detail),
             "status": error.status_code,
-            "detail": str(error.detail),
+            "detail": told,
             "code": code,
             "retryable": False,
         }

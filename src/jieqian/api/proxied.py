@@ -8,6 +8,8 @@ from typing import Any
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+_SCHEME = b"x-forwarded-proto"
+
 
 class BasePath:
     """The service under a path. A proxy may take the path off before it passes a request on, or leave it there."""
@@ -39,8 +41,14 @@ class TrustedProxies:
         """Set the scope's `client` and `scheme`."""
         client = scope.get("client") if scope["type"] == "http" else None
         if client is not None:
-            scope = {**scope, "client": (plain_address(client[0]), client[1])}
+            headers = [(name, _plain_scheme(value) if name == _SCHEME else value) for name, value in scope["headers"]]
+            scope = {**scope, "client": (plain_address(client[0]), client[1]), "headers": headers}
         await self._app(scope, receive, send)
+
+
+def _plain_scheme(value: bytes) -> bytes:
+    """Of a list that several proxies made, what the first of them saw; in small letters, as it is compared."""
+    return value.partition(b",")[0].strip().lower()
 
 
 def plain_address(host: str) -> str:
@@ -51,6 +59,16 @@ def plain_address(host: str) -> str:
         return host
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return host if mapped is None else str(mapped)
+
+
+def network_of(host: str) -> str:
+    """Whom an address stands for: itself, or the /64 network of an IPv6 address, which one asker has whole."""
+    plain = plain_address(host)
+    try:
+        address = ipaddress.ip_address(plain)
+    except ValueError:
+        return plain
+    return plain if address.version == 4 else str(ipaddress.ip_network((int(address), 64), strict=False))
 
 
 def is_this_machine(host: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jieqian.api.problems import problem_response
@@ -88,6 +89,8 @@ class TellsFaults:
 
         try:
             await self._app(scope, receive, send_noting)
+        except ClientDisconnect:  # left in the middle of its body: nobody waits for an answer
+            return
         except Exception:
             if scope["type"] == "http" and not answered:
                 await problem_response(JieqianError())(scope, receive, send)

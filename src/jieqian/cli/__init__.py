@@ -81,6 +81,9 @@ def main() -> None:
     except OSError as error:  # a full disk, a folder without rights
         _tell(str(error), debug)
         sys.exit(1)
+    except Exception as error:  # noqa: BLE001 (a fault of ours is told in one line too)
+        _tell(f"An unexpected error: {type(error).__name__}: {error}. With --debug its traceback is shown.", debug)
+        sys.exit(1)
 
 
 def _tell(wrong: str, debug: bool) -> None:

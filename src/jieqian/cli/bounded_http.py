@@ -1,4 +1,4 @@
-"""Uvicorn's HTTP/1.1 with a bound on heads and on what stands between chunks: by itself it takes them without end."""
+"""Uvicorn's HTTP/1.1 with a bound on heads, their size and their time: by itself it takes them without end."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from uvicorn.server import ServerState
 
 from jieqian.api.heads import MOST_HEAD_BYTES
 
+#: How long a connection may take until its request's head is whole, in seconds.
+HEAD_SECONDS = 15.0
 _REFUSAL = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
@@ -29,12 +31,38 @@ class BoundedHttp(HttpToolsProtocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._in_head = False
+        self._too_late: asyncio.TimerHandle | None = None
         self._steps = 0
         self._bytes_since_step = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Its first request must come soon; between two, Uvicorn's own limit counts."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end."""
+        self._expect_no_head()
+        super().connection_lost(exc)
+
+    def _expect_head(self) -> None:
+        self._expect_no_head()
+        self._too_late = self.loop.call_later(HEAD_SECONDS, self._close_late)
+
+    def _expect_no_head(self) -> None:
+        if self._too_late is not None:
+            self._too_late.cancel()
+            self._too_late = None
+
+    def _close_late(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         """A request begins."""
         super().on_message_begin()
+        if self._too_late is None:
+            self._expect_head()
         self._in_head = True
         self._steps += 1
 
@@ -45,6 +73,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Its head has ended; whether it is too large is now the application's to say."""
+        self._expect_no_head()
         self._in_head = False
         self._steps += 1
         super().on_headers_complete()

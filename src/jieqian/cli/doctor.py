@@ -118,7 +118,8 @@ def _told_by_server(served: Told) -> Iterator[Examined]:
         if what in ("database", "workers"):
             yield Examined(State.OK if told == "ok" else State.FAIL, f"server {what}", told)
         elif what == "retrieval":
-            yield Examined(State.OK if told.startswith(("ok", "off")) else State.WARN, what, told, _command_in(told))
+            fine = told.startswith(("ok", "off")) or told.endswith("EMBEDDER is lexical.")
+            yield Examined(State.OK if fine else State.WARN, what, told, "" if fine else _command_in(told))
 
 
 def _servers_model(served: Told) -> Iterator[Examined]:
@@ -192,10 +193,10 @@ def _retrieval(settings: Settings) -> Iterator[Examined]:
 async def _embedders_fault(settings: Settings) -> Examined | None:
     """What keeps the embedding model of an Ollama server from its work; nothing is loaded there."""
     from jieqian.llm.http import ModelHttp
-    from jieqian.llm.ollama import DEFAULT_URL
+    from jieqian.wiring import ollama_of
 
     model = settings.embedder.partition(":")[2]
-    http = ModelHttp(settings.llm_base_url or DEFAULT_URL)
+    http = ModelHttp(*ollama_of(settings))
     try:
         there = {known["name"] for known in (await http.get("/api/tags", seconds=_ASK_SECONDS))["models"]}
     except JieqianError as error:

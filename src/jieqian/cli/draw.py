@@ -176,7 +176,7 @@ def _verify(file: Path, library: LotLibrary, *, as_json: bool) -> None:
         document = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{file}: this is no JSON in UTF-8. Save the reveal's answer as it came.") from error
     problems = verify(document, {collection.id: collection.size for collection in library.collections()})
     if as_json:
@@ -186,4 +186,6 @@ def _verify(file: Path, library: LotLibrary, *, as_json: bool) -> None:
         return
     if problems:
         raise UsageError(" ".join(problems))
-    say(f"The draw is right: lot {document.get('number', '')} of {document['collection']}, as its seeds give it.")
+    lot = document["lot"] if isinstance(document["lot"], Mapping) else {"number": document["lot"]}
+    collection = document.get("collection", lot.get("collection"))
+    say(f"The draw is right: lot {lot['number']} of {collection}, as its seeds give it.")

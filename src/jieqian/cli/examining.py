@@ -19,15 +19,15 @@ from enum import StrEnum
 from pathlib import Path
 
 import sqlalchemy as sa
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 
 from jieqian.cli.running import Told, read_pid
 from jieqian.errors import JieqianError
 from jieqian.keeping.folder import LOCK, other_things
+from jieqian.llm.memory import available_bytes
 from jieqian.lots.library import LotLibrary
 from jieqian.settings import Settings
 from jieqian.tasks.database import check_url, url_of
+from jieqian.tasks.schema import known_revisions, newest_revision
 
 OLDEST_PYTHON = (3, 11)
 USUAL_PORT = 8000
@@ -84,7 +84,7 @@ def examine_machine() -> Iterator[Examined]:
         found = _version(name)
         told = f"{found} ({purpose})" if found else f"not installed (optional: {purpose})"
         yield Examined(State.OK if found else State.WARN, name, told, "" if found else mend)
-    if (free := _free_memory()) is not None:
+    if (free := available_bytes()) is not None:
         little = free < _LITTLE_MEMORY
         told = f"{_size(free)} free" + ("; a model of any use needs more" if little else "")
         mend = "stop other programs, or set JIEQIAN_LLM_BASE_URL to a model server on another machine"
@@ -195,15 +195,13 @@ def _examine_tables(connection: sqlite3.Connection, file: Path) -> Iterator[Exam
         return
     versions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     version = versions[0][0] if versions else "none"
-    config = Config()
-    config.set_main_option("script_location", "jieqian.tasks:migrations")
-    known = [each.revision for each in ScriptDirectory.from_config(config).walk_revisions()]
     whole = f"{file.name} is whole, {_size(file.stat().st_size)}, schema {version}"
-    if version not in known:
+    if version not in known_revisions():
         told = f"{whole}: made by another version of this program"
         yield Examined(State.FAIL, "database", told, "install the release that made it, or a later one")
         return
-    yield Examined(State.OK, "database", whole + ("" if version == known[0] else f"; {known[0]} at the next start"))
+    later = "" if version == newest_revision() else f"; {newest_revision()} at the next start"
+    yield Examined(State.OK, "database", whole + later)
     newest = connection.execute("SELECT max(created_at) FROM tasks").fetchone()[0]
     ahead = (newest or 0) - time.time()
     if ahead > _CLOCK_SECONDS:
@@ -239,16 +237,6 @@ def _version(package: str) -> str:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
         return ""
-
-
-def _free_memory() -> int | None:
-    try:
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        return None
-    return None
 
 
 def _filesystem(folder: Path) -> str | None:

@@ -10,6 +10,7 @@ import typer
 
 from jieqian.cli import screen
 from jieqian.errors import JieqianError, ModelError, ModelRefused, UsageError
+from jieqian.keeping.folder import make_data_dir
 from jieqian.languages import Language
 from jieqian.llm.gguf import GgufFacts, read_gguf
 from jieqian.llm.llamacpp import LlamaCppClient, engine_installed, packaged_model
@@ -17,7 +18,7 @@ from jieqian.llm.memory import available_bytes, gigabytes, needed_bytes
 from jieqian.llm.profiles import profile_of
 from jieqian.llm.selection import Choice
 from jieqian.llm.shelf import AUTO, COMMENTARY, OFFERS, TINY, Offer, Shelf, name_of, offer_of
-from jieqian.settings import Provider, Settings, load_settings, make_data_dir
+from jieqian.settings import Provider, Settings, load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Embedded models: list, get and use them.")
 

@@ -26,6 +26,7 @@ import aiohttp
 from jieqian.cli.screen import note
 from jieqian.errors import DataFolderOwned, JieqianError, ServiceUnreachable, UsageError
 from jieqian.keeping.folder import PID, owners_pid
+from jieqian.private_file import write_private
 from jieqian.settings import Settings
 
 if TYPE_CHECKING:
@@ -278,13 +279,8 @@ def _nobody_answers(data_dir: Path, may_own: bool) -> JieqianError:
 
 def write_server_file(data_dir: Path, url: str, token: str, *, passing: bool = False) -> None:
     """Tell the commands of this user where the service is."""
-    path = data_dir / SERVER_FILE
-    half_made = path.with_suffix(".new")
-    half_made.unlink(missing_ok=True)
-    handle = os.open(half_made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({"url": url, "token": token, "pid": os.getpid(), "passing": passing}, file)
-    half_made.replace(path)
+    told = {"url": url, "token": token, "pid": os.getpid(), "passing": passing}
+    write_private(data_dir / SERVER_FILE, json.dumps(told))
 
 
 def remove_server_file(data_dir: Path) -> None:

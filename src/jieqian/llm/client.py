@@ -73,7 +73,8 @@ class ModelInfo:
 
     `digest` identifies the weights (None where the server tells none); `context_tokens` is the longest window it can
     open (None: unknown); `thinking` the levels it takes (empty: it does not think); `languages` those it writes well
-    enough; `tiny`: it only retells (see `sections/retelling.py`).
+    enough; `tiny`: it only retells (see `sections/retelling.py`). `schema_needs_thinking`: with its thinking off its
+    server takes a schema and gives no heed to it, or worse.
     """
 
     name: str
@@ -86,6 +87,7 @@ class ModelInfo:
     languages: frozenset[Language] = field(default_factory=lambda: frozenset(Language))
     chat: bool = True
     tiny: bool = False
+    schema_needs_thinking: bool = False
 
 
 class ModelClient(Protocol):

@@ -200,7 +200,7 @@ def _library() -> Any:
 
     from huggingface_hub import HfApi, constants, hf_hub_url
     from huggingface_hub.file_download import http_get
-    from huggingface_hub.utils._headers import build_hf_headers
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     # It hands on 10 MiB at a time: so much would be lost at each cut, and the progress of a slow line stand still.

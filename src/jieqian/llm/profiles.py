@@ -69,6 +69,7 @@ def complete(info: ModelInfo) -> ModelInfo:
         thinking_off=off if thinking else None,
         languages=languages & {Language.EN} if tiny else languages,
         tiny=tiny,
+        schema_needs_thinking=profile.schema_with_thinking_off_ignored,
     )
 
 

@@ -101,7 +101,7 @@ async def choose_client(
         raise UsageError("LLM_PROVIDER is openai, and LLM_BASE_URL is not set. Set it to the server's address.")
     if base_url is not None:
         return await _served(OpenAIClient(base_url, api_key), model, fast_model)
-    return await _whatever_is_there(usual_ollama, api_key, model, fast_model, context_tokens, at_hand)
+    return await _whatever_is_there(usual_ollama, model, fast_model, context_tokens, at_hand)
 
 
 async def embedded_choice(file: Path, context_tokens: int | None) -> Choice:
@@ -151,14 +151,13 @@ def _file_at_hand(model: str | None, at_hand: AtHand) -> Path | None:
 
 async def _whatever_is_there(
     usual_ollama: str,
-    api_key: str | None,
     model: str | None,
     fast_model: str | None,
     context_tokens: int | None,
     at_hand: AtHand,
 ) -> Choice:
-    if await _speaks_ollama(usual_ollama, api_key, seconds=1.0):
-        choice = await _served(OllamaClient(usual_ollama, api_key), model, fast_model)
+    if await _speaks_ollama(usual_ollama, None, seconds=1.0):  # no key for a server that was not named
+        choice = await _served(OllamaClient(usual_ollama), model, fast_model)
         if choice.model is not None or model is not None:
             return choice
         if choice.client is not None:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from jieqian.errors import ModelNotFound, ModelRefused
 from jieqian.languages import Language
 from jieqian.llm.llamacpp import packaged_model
 from jieqian.llm.server_text import one_line
+from jieqian.private_file import write_private
 
 MODELS_FOLDER = "models"
 CHOICE_FILE = "model.json"
@@ -116,14 +116,7 @@ class Shelf:
         kept = None
         if file is not None and name != TINY:
             kept = file.name if file.parent == self.folder.absolute() or file.parent == self.folder else str(file)
-        half_made = self._choice.with_suffix(".new")
-        half_made.unlink(missing_ok=True)
-        handle = os.open(half_made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as written:
-            json.dump({"model": name, "file": kept}, written)
-            written.flush()
-            os.fsync(written.fileno())
-        half_made.replace(self._choice)
+        write_private(self._choice, json.dumps({"model": name, "file": kept}))
 
 
 def name_of(path: Path) -> str:

@@ -13,9 +13,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from jieqian.errors import InvalidRequest
 
@@ -84,7 +85,6 @@ def verify(document: object, sizes: Mapping[str, int] | None = None) -> list[str
     if not isinstance(document, Mapping):
         return ["The document is no JSON object."]
     lot = document.get("lot")
-    number = lot.get("number") if isinstance(lot, Mapping) else lot
     collection = document.get("collection", lot.get("collection") if isinstance(lot, Mapping) else None)
     problems: list[str] = []
     seed = _seed(document.get("server_seed"), problems)
@@ -104,11 +104,23 @@ def verify(document: object, sizes: Mapping[str, int] | None = None) -> list[str
         drawn = draw_lot(seed, client_seed, collection, size)
     except InvalidRequest as error:
         return [*problems, error.detail]
-    if isinstance(number, bool) or number != drawn.lot_number:
-        problems.append(f"The seeds give lot {drawn.lot_number}, not {_shown(number)}.")
+    problems.extend(_other_lots(document, collection, drawn.lot_number))
     if document.get("throws") != [throw.value for throw in drawn.throws]:
         problems.append(f"The seeds give the throws {', '.join(drawn.throws)}, not {_shown(document.get('throws'))}.")
     return problems
+
+
+def _other_lots(document: Mapping[str, Any], collection: str, drawn: int) -> Iterator[str]:
+    """Every place where the document names a lot must name the one that was drawn."""
+    lot = document.get("lot")
+    inner = lot if isinstance(lot, Mapping) else {"number": lot}
+    number = inner.get("number")
+    if isinstance(number, bool) or number != drawn:
+        yield f"The seeds give lot {drawn}, not {_shown(number)}."
+    told = [("number", document, drawn), ("id", inner, f"{collection}/{drawn}"), ("collection", inner, collection)]
+    for name, holder, right in told:
+        if name in holder and (isinstance(holder[name], bool) or holder[name] != right):
+            yield f"The seeds give lot {drawn} of {_shown(collection)}, but its {name} is {_shown(holder[name])}."
 
 
 def _message(client_seed: str, collection_id: str) -> bytes:

@@ -58,7 +58,7 @@ class ReadingRequest:
     language: str | None = None
     mode: str | None = None
     strategy: str | None = None
-    fresh: bool = False
+    fresh: bool | None = None
     parent_id: str | None = None
     draw_id: str | None = None
     model: str | None = None
@@ -83,12 +83,12 @@ async def accept_request(
     *,
     idempotency_key: str | None = None,
     arrived: float = 0.0,
-    limited_as: str | None = None,
+    limited_as: Sequence[str] = (),
 ) -> Accepted:
     """Check and store a request. Raises `RequestError` kinds.
 
-    `arrived` is when it came (seconds since the epoch). `limited_as` is whose rate limit counts: the caller's own
-    unless they have no session yet.
+    `arrived` is when it came (seconds since the epoch). `limited_as` are the names whose rate limits count: the
+    caller's own unless others are given.
     """
     _refuse_half_characters(asked)
     if idempotency_key is not None:
@@ -101,15 +101,15 @@ async def accept_request(
     first = partial(first_events, new, desk.lots.lot(new.collection, new.lot), estimate=desk.estimate)
     if new.care is not None:  # a person in danger is answered however often they ask
         return await desk.store.accept(new, first, desk.max_queue)
-    limited = limited_as or caller
-    desk.rate_limit.take(limited)
+    limited = limited_as or (caller,)
+    desk.rate_limit.take(*limited)
     made = False
     try:
         accepted = await desk.store.accept(new, first, desk.max_queue)
         made = accepted.created
     finally:
         if not made:
-            desk.rate_limit.give_back(limited)
+            desk.rate_limit.give_back(*limited)
     return accepted
 
 
@@ -139,7 +139,7 @@ async def _checked(asked: ReadingRequest, caller: str, desk: FrontDesk, arrived:
         mode=mode,
         strategy=strategy,
         model=asked.model,
-        fresh=asked.fresh,
+        fresh=bool(asked.fresh),
         parent_id=asked.parent_id,
         draw_id=asked.draw_id,
         care=care,

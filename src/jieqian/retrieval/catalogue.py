@@ -16,8 +16,6 @@ from jieqian.retrieval.passage import FaqPassage, Kind, StoredPassage
 PASSAGE_SCHEMA = 1
 #: Verse and rank are told in these, whatever commentary there is.
 _ALWAYS = (Language.ZH_HANT, Language.EN)
-#: A reading in Simplified Chinese is given the Traditional text, converted.
-_TEXT_LANGUAGE = {Language.ZH_HANS: Language.ZH_HANT}
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,8 @@ class OllamaEmbedder:
 
     in_index = False
 
-    def __init__(self, base_url: str, model: str) -> None:
-        self._http = ModelHttp(base_url)
+    def __init__(self, base_url: str, api_key: str | None, model: str) -> None:
+        self._http = ModelHttp(base_url, api_key)
         self._model = model
         self._before = next(((one, two) for name, one, two in _PREFIXES if name in model), ("", ""))
 
@@ -101,15 +101,16 @@ class OllamaEmbedder:
     async def _embed(self, texts: list[str], seconds: float) -> list[list[float]]:
         body: dict[str, Any] = {"model": self._model, "input": texts, "truncate": True}
         try:
-            vectors = (await self._http.post("/api/embed", body, seconds=seconds))["embeddings"]
+            told = (await self._http.post("/api/embed", body, seconds=seconds))["embeddings"]
+            vectors = [[float(number) for number in vector] for vector in told]
         except ModelError as error:
             raise IndexFailed("embedder", error.detail) from error
-        except (KeyError, TypeError) as error:
-            told = f"{self._http.shown_url} gave no vectors; is {self._model} an embedding model?"
-            raise IndexFailed("embedder", told) from error
+        except (KeyError, TypeError, ValueError) as error:
+            no_vectors = f"{self._http.shown_url} gave no vectors; is {self._model} an embedding model?"
+            raise IndexFailed("embedder", no_vectors) from error
         if len(vectors) != len(texts) or not all(vectors):
             raise IndexFailed("embedder", f"{self._http.shown_url} gave {len(vectors)} vectors for {len(texts)} texts")
-        return [[float(number) for number in vector] for vector in vectors]
+        return vectors
 
 
 def missing_packages(*packages: str) -> list[str]:

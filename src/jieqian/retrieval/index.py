@@ -160,6 +160,9 @@ class VectorIndex:
                     await self._after(failed)
                 except OSError as error:
                     await self._after(IndexFailed("unusable", str(error)))
+                except Exception as error:  # a fault of ours must not end the keeping in silence
+                    logger.exception("the index failed", extra={"action": "index_fault"})
+                    await self._after(IndexFailed("silent", f"an unexpected error ({type(error).__name__})"))
         finally:
             await self._end_process()
             await self._embedder.close()

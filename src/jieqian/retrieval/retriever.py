@@ -182,6 +182,8 @@ class Retriever:
         self._start_index()
         told = None
         while index.rounds == before or not (index.level or index.failed):
+            if not self._tasks or self._tasks[-1].done():
+                raise IndexFailed("died", "The service is stopping.")
             if told is not index.progress:
                 told = index.progress
                 yield {"done": told.done, "of": told.of, "what": told.what}

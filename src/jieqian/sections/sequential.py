@@ -53,13 +53,15 @@ class Sequential:
 
 def request_of(order: WritingOrder) -> ModelRequest:
     """The one call: prefix, question and instruction, with the schema where the model's server takes one."""
-    options = order.options
+    options, model = order.options, order.model
+    thoughtless = model.thinking_off is not None and options.thinking == model.thinking_off
+    takes_schema = model.schema and not (model.schema_needs_thinking and thoughtless)
     return ModelRequest(
         model=order.model.name,
         messages=messages_of(order),
         max_tokens=options.max_tokens,
         context_tokens=options.context_tokens,
-        schema=schema_of(order.wanted, order.prompt.lot) if order.model.schema else None,
+        schema=schema_of(order.wanted, order.prompt.lot) if takes_schema else None,
         temperature=options.temperature,
         repeat_penalty=options.repeat_penalty,
         thinking=options.thinking,

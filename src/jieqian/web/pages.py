@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -52,7 +53,7 @@ class PagesHouse(Protocol):
         caller: str,
         idempotency_key: str | None = None,
         *,
-        limited_as: str | None = None,
+        limited_as: Sequence[str] = (),
     ) -> Accepted:
         """Check and store a request. Raises `RequestError` kinds."""
         ...
@@ -158,7 +159,7 @@ class _Pages:
             erased=request.query_params.get("erased") == "1",
         )
 
-    async def _accept(self, asked: AskForm, caller: str, limited: str) -> Accepted:
+    async def _accept(self, asked: AskForm, caller: str, limited: Sequence[str]) -> Accepted:
         key = f"page-{asked.submission}"
         try:
             return await self._house.accept(asked.request(), caller, key, limited_as=limited)
