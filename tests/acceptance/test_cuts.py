@@ -118,18 +118,18 @@ def test_cut_at_two_hundred_random_bytes_of_a_replay(start: Start, ollama: Model
     answer = cut_after(client, task_id, None, 100_000_000)
     chance = random.Random(SEED)
     places: Counter[str] = Counter()
-    # An id line is so short that chance alone hardly meets one.
-    within_ids = [found.start() + 5 for found in chance.sample(list(_ID.finditer(answer)), 10)]
-    for size in [chance.randrange(1, len(answer)) for _ in range(CUTS)] + within_ids:
+    # An id line is so short that chance alone hardly meets one, and the head comes but once.
+    aimed = [found.start() + 5 for found in chance.sample(list(_ID.finditer(answer)), 10)]
+    aimed.append(chance.randrange(1, answer.index(b"\r\n\r\n")))
+    for size in [chance.randrange(1, len(answer)) for _ in range(CUTS)] + aimed:
         patient = Patient(client, task_id)
         patient.come_back(size)
         places.update(patient.places)
         if not patient.ended:
             patient.come_back(100_000_000)
         assert patient.frames == whole, f"seed {SEED}"
-    sys.stdout.write(
-        f"replay: seed {SEED}, {CUTS} cuts and 10 in id lines, through {dict(places)}, of {len(answer)} bytes\n"
-    )
+    cuts = f"{CUTS} cuts and {len(aimed)} aimed ones"
+    sys.stdout.write(f"replay: seed {SEED}, {cuts}, through {dict(places)}, of {len(answer)} bytes\n")
     assert {"a character", "a data line", "an id line", "the head"} <= set(places), (
         "there were Chinese characters to cut"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import count, islice
 
 import pytest
 from program import ModelServer, Program, parse_events
@@ -15,6 +15,7 @@ from jieqian.testing.wire_process import wire_server
 #: Pieces of its answer after which the stand-in model says no more: a few hundred bytes of frames, far below a buffer.
 PIECES = 30
 PER_MINUTE = 12
+_SOURCES = count(2)
 EXAMPLES = [
     pytest.param((nginx, "nginx.conf", ""), id="nginx"),
     pytest.param((nginx, "nginx-path.conf", "/jieqian"), id="nginx-path"),
@@ -167,7 +168,7 @@ def test_the_limit_counts_the_askers_address_which_nobody_can_forge(proxy: Proxy
     model.script()
     asked = {"collection": "yuelao", "lot": 1, "question": "Will it go well?", "language": "en"}
     #: Each proxy's asker has an address of their own, so that one test does not use up another's minute.
-    source = f"127.0.7.{proxy.port % 200 + 2}"
+    source = f"127.0.7.{next(_SOURCES)}"
     begun = []
     for place in range(5 * PER_MINUTE):  # the limit fills up again by and by: far more than could be let through
         new = Visitor(proxy.port, proxy.origin, proxy.base, source=source)
