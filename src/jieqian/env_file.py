@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import stat
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
@@ -23,7 +24,15 @@ def names_in(path: Path) -> list[str]:
         if (path / "pyvenv.cfg").is_file():  # a virtual environment of that name
             return []
         raise UsageError(f"Settings: {path} is a folder. Move it away: a file of that name may hold settings.")
-    if not path.is_file():  # none; or a pipe, which can be read only once
+    try:
+        kind = path.stat().st_mode
+    except FileNotFoundError:
+        return []
+    except OSError as error:  # a link that leads back to itself
+        raise UsageError(f"Settings: the file {path} cannot be read: {error.strerror}.") from error
+    if stat.S_ISFIFO(kind):  # it would be waited for, and can be read only once
+        raise UsageError(f"Settings: {path} is a pipe. Write the settings into a file of that name.")
+    if not stat.S_ISREG(kind):
         return []
     try:
         raw = path.read_bytes()

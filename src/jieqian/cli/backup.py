@@ -21,7 +21,7 @@ from jieqian.cli.screen import Advance, note, progress, say, say_json
 from jieqian.errors import BackupError, DataFolderOwned, JieqianError, ModelNotFound, ModelRefused, UsageError
 from jieqian.keeping.archive import CHUNK, Heard
 from jieqian.keeping.backup import database_to_keep, make_archive, usual_name
-from jieqian.keeping.folder import own_data_dir
+from jieqian.keeping.folder import expect_usable, own_data_dir
 from jieqian.keeping.restore import restore_archive
 from jieqian.llm.shelf import Shelf, offer_of
 from jieqian.settings import OURS_ALONE, Settings, load_settings
@@ -43,6 +43,7 @@ def backup(
     Example: jieqian backup /mnt/usb/
     """
     settings = load_settings()
+    expect_usable(settings.data_dir)
     os.umask(OURS_ALONE)
     target = _target(file)
     database_to_keep(settings)
@@ -61,7 +62,7 @@ def backup(
     if as_json:
         say_json({"file": str(target), **{name: made[name] for name in ("bytes", "sha256", "manifest")}})
     else:
-        say(f"{told['readings']:,} readings saved in {target} ({made['bytes'] / 1e6:,.1f} MB).")
+        say(f"{told['readings']:,} readings saved in {target} ({made['bytes'] / 1e3:,.0f} kB).")
     if told["secret_in_settings"]:
         note("Sessions are signed by JIEQIAN_SECRET_KEY, which is not in the backup: keep it too.")
 

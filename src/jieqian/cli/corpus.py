@@ -12,6 +12,7 @@ import typer
 from jieqian.cli.corpus_index import index
 from jieqian.cli.screen import clean, complain, say, say_json, table
 from jieqian.errors import InvalidLot, UnknownCollection, UnknownLot, UsageError
+from jieqian.keeping.folder import expect_usable
 from jieqian.languages import Language
 from jieqian.lots.finding import Finding, Severity
 from jieqian.lots.library import COLLECTIONS_FOLDER, PACKAGED, LotLibrary, pack_folders
@@ -92,13 +93,17 @@ def validate(
 
 
 def _library() -> LotLibrary:
-    return LotLibrary.in_data_dir(load_settings().data_dir)
+    return LotLibrary.in_data_dir(_data_dir())
+
+
+def _data_dir() -> Path:
+    data_dir = load_settings().data_dir
+    expect_usable(data_dir, writes=False)
+    return data_dir
 
 
 def _every_folder() -> list[Path]:
-    return [
-        pack for folder in (PACKAGED, load_settings().data_dir / COLLECTIONS_FOLDER) for pack in pack_folders(folder)
-    ]
+    return [pack for folder in (PACKAGED, _data_dir() / COLLECTIONS_FOLDER) for pack in pack_folders(folder)]
 
 
 def _pack_folder(named: str) -> Path:

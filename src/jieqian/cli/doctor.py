@@ -21,7 +21,8 @@ from jieqian.cli import examining
 from jieqian.cli.examining import PIP_INSTALL, Examined, State
 from jieqian.cli.running import Told, owners_service, read_server_file
 from jieqian.cli.screen import lively, one_line, say, say_json
-from jieqian.errors import JieqianError
+from jieqian.errors import JieqianError, UsageError
+from jieqian.keeping.folder import expect_usable
 from jieqian.settings import Settings, load_settings
 
 _ASK_SECONDS = 10.0
@@ -77,9 +78,18 @@ def _examine() -> Iterator[Examined]:
     if served is not None:
         yield from _told_by_server(served)
         yield from _servers_model(served)
-    else:
-        yield from _model(settings)
-        yield from _retrieval(settings)
+    elif _is_readable(settings):
+        yield from _guarded(_model, settings)
+        yield from _guarded(_retrieval, settings)
+
+
+def _is_readable(settings: Settings) -> bool:
+    """Of a folder that may not be looked into enough was said."""
+    try:
+        expect_usable(settings.data_dir, writes=False)
+    except UsageError:
+        return False
+    return True
 
 
 def _guarded(check: Callable[[Settings], Iterator[Examined]], settings: Settings) -> Iterator[Examined]:
@@ -87,7 +97,8 @@ def _guarded(check: Callable[[Settings], Iterator[Examined]], settings: Settings
     try:
         yield from check(settings)
     except (JieqianError, OSError) as error:
-        yield Examined(State.FAIL, "check", str(error), "jieqian doctor --debug")
+        told = error.detail if isinstance(error, JieqianError) else f"{error.filename}: {error.strerror}"
+        yield Examined(State.FAIL, "check", told, "jieqian doctor --debug")
 
 
 def _answering(settings: Settings) -> Told | None:
@@ -170,6 +181,7 @@ def _command_in(told: str) -> str:
 def _retrieval(settings: Settings) -> Iterator[Examined]:
     """What would find passages, if the service started now."""
     from jieqian.retrieval.embedders import missing_packages
+    from jieqian.retrieval.index_folder import index_fault
     from jieqian.retrieval.retriever import INDEX_FOLDER
 
     asked = settings.embedder
@@ -185,6 +197,9 @@ def _retrieval(settings: Settings) -> Iterator[Examined]:
         yield fault
         return
     index = settings.data_dir / INDEX_FOLDER
+    if wrong := index_fault(index, asked):
+        yield Examined(State.WARN, "retrieval", wrong, "jieqian corpus index")
+        return
     yield Examined(
         State.OK, "retrieval", f"by meaning ({asked}); index {'there' if index.exists() else 'not made yet'}"
     )

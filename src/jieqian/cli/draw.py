@@ -18,6 +18,7 @@ from jieqian.cli.lot_text import lot_lines
 from jieqian.cli.screen import heading, lively, paragraphs, say, say_json
 from jieqian.cli.words import Words
 from jieqian.errors import InvalidRequest, UnknownCollection, UnsupportedLanguage, UsageError
+from jieqian.keeping.folder import expect_usable
 from jieqian.languages import Language, named_language
 from jieqian.lots.draw import LONGEST_CLIENT_SEED, commitment, draw_lot, new_seed, verify
 from jieqian.lots.library import LotLibrary
@@ -51,7 +52,9 @@ def draw(
 
     Example: jieqian draw --verify draw.json
     """
-    library = LotLibrary.in_data_dir(load_settings().data_dir)
+    data_dir = load_settings().data_dir
+    expect_usable(data_dir, writes=False)
+    library = LotLibrary.in_data_dir(data_dir)
     if check is not None:
         _verify(check, library, as_json=as_json)
         return
@@ -136,7 +139,8 @@ def _collection(named: str | None, library: LotLibrary, words: Words) -> Collect
     if len(there) == 1:
         return there[0]
     if not sys.stdin.isatty():
-        raise UsageError(f"Say which collection: --collection {', '.join(each.id for each in there)}.", usage=True)
+        names = ", ".join(each.id for each in there)
+        raise UsageError(f"Say which collection ({names}): --collection {there[0].id}.", usage=True)
     for place, each in enumerate(there, start=1):
         print(f"  {place}  {each.name(words.language)} ({each.id})", file=sys.stderr)
     while True:

@@ -124,7 +124,8 @@ def examine_folder(settings: Settings) -> Iterator[Examined]:
     about = folder.stat()
     free = shutil.disk_usage(folder).free
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-        mend = f"run as user {about.st_uid}, or: chown -R $(id -u) {folder}"
+        own = os.name == "posix" and about.st_uid == os.geteuid()
+        mend = f"chmod -R u+rwX {folder}" if own else f"sudo -u '#{about.st_uid}' jieqian ..."
         yield Examined(State.FAIL, "data folder", f"{folder} cannot be written by this user", mend)
     elif os.name == "posix" and stat.S_IMODE(about.st_mode) & 0o077:
         told = f"{folder} can be read by other users, and holds questions"

@@ -52,6 +52,8 @@ def list_entries(
     else:
         heads = ("id", "status", "lot", "language", "category", "question", "answer")
         table(heads, [_row(entry) for entry in found["entries"]])
+    if not found["entries"] and not as_json:
+        note("No entry waits. A reading may make one when a model wrote its conclusion; the packaged one seldom does.")
     if found["total"] > len(found["entries"]):
         note(f"{len(found['entries'])} of {found['total']} are listed; --limit lists more.")
 

@@ -11,9 +11,11 @@ import typer
 
 from jieqian.cli.running import quoted_id, running_service
 from jieqian.cli.screen import say, say_json, table
+from jieqian.errors import UsageError
 from jieqian.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Make, list and revoke API keys. A running server knows them at once.")
+_LONGEST_NAME = 80
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -26,6 +28,8 @@ def create(
 
     Example: jieqian keys create "temple app"
     """
+    if not name.strip() or len(name) > _LONGEST_NAME:
+        raise UsageError(f"A key needs the name of whose it is, {_LONGEST_NAME} characters at most.", usage=True)
     made = _ask("POST", "", {"name": name})
     if as_json:
         say_json(made)

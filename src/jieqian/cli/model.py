@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from jieqian.cli import screen
-from jieqian.errors import JieqianError, ModelError, ModelRefused, UsageError
-from jieqian.keeping.folder import make_data_dir
+from jieqian.errors import JieqianError, ModelError, ModelNotFound, ModelRefused, UsageError
+from jieqian.keeping.folder import expect_usable, make_data_dir
 from jieqian.languages import Language
 from jieqian.llm.gguf import GgufFacts, read_gguf
 from jieqian.llm.llamacpp import LlamaCppClient, engine_installed, packaged_model
@@ -35,6 +35,7 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON
     Example: jieqian model list
     """
     settings = load_settings()
+    expect_usable(settings.data_dir, writes=False)
     choice = asyncio.run(_choose(settings))
     rows = _rows(settings, choice)
     if as_json:
@@ -76,6 +77,7 @@ def get(
     settings = load_settings()
     offer = offer_of(model)
     repo, path = (offer.repo, offer.file) if offer else split_address(model)
+    expect_usable(settings.data_dir)
     make_data_dir(settings.data_dir)
     shelf = Shelf(settings.data_dir)
     try:
@@ -102,13 +104,17 @@ def use(
     Example: jieqian model use qwen2.5-1.5b
     """
     settings = load_settings()
+    expect_usable(settings.data_dir)
     make_data_dir(settings.data_dir)
     shelf = Shelf(settings.data_dir)
     if model in (AUTO, COMMENTARY):
         shelf.pick(model)
         screen.say(_CHOSEN[model])
     else:
-        file = shelf.find(model)
+        try:
+            file = shelf.find(model)
+        except ModelNotFound as error:
+            raise UsageError(error.detail, usage=True) from error
         asyncio.run(_check(file, settings))
         name = TINY if file == packaged_model() else name_of(file)
         shelf.pick(name, file)

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
+from jieqian.checks.question import LONGEST_QUESTION
 from jieqian.cli.running import Service, running_service
 from jieqian.cli.screen import complain, note
 from jieqian.cli.telling import JsonTeller, Teller, TextTeller
@@ -27,6 +28,7 @@ SILENCE_SECONDS = 45.0
 #: How often a connection may be lost without a single event in between.
 _MOST_LOSSES = 5
 _USAGE = frozenset({"unknown_collection", "unknown_lot", "question_too_long"})
+_MOST_READ = 20_000
 _FINAL = frozenset({"completed", "failed", "stopped"})
 
 
@@ -38,7 +40,9 @@ def read(
     ] = None,
     language: Annotated[str | None, typer.Option(help="zh-Hant, zh-Hans, en, ja, or auto: the question's own.")] = None,
     mode: Annotated[str | None, typer.Option(help="quality (default) or fast.")] = None,
-    model: Annotated[str | None, typer.Option(help="Another model of the same server, to try it.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Another model, to try it: the server's, a listed one, a path.")
+    ] = None,
     strategy: Annotated[str | None, typer.Option(help="auto (default), sequential or parallel.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the reading as JSON, and nothing else.")] = False,
 ) -> None:
@@ -52,7 +56,7 @@ def read(
     Example: jieqian read "她會回信嗎？" --lot YueLao_7 --model qwen2.5:7b --json
     """
     asked = {
-        "question": sys.stdin.read().strip() if question == "-" else question,
+        "question": _from_stdin() if question == "-" else question,
         "collection": collection,
         "lot": lot,
         "language": language,
@@ -62,6 +66,14 @@ def read(
     }
     given = {key: value for key, value in asked.items() if value is not None}
     raise typer.Exit(asyncio.run(_Reading(load_settings(), given, JsonTeller() if as_json else TextTeller()).run()))
+
+
+def _from_stdin() -> str:
+    """What is piped in, as far as a question may go: a pipe may have no end."""
+    text = sys.stdin.read(_MOST_READ).strip()
+    if len(text) > LONGEST_QUESTION:
+        raise UsageError(f"A question has {LONGEST_QUESTION:,} characters at most; more came from stdin.", usage=True)
+    return text
 
 
 class _Reading:
@@ -172,7 +184,7 @@ async def _drawn(service: Service, collection: str | None) -> dict[str, Any]:
     if collection is None:
         there = [each["id"] for each in await service.call("GET", "/api/v1/collections")]
         if len(there) != 1:
-            raise UsageError(f"Say which collection: --collection {', '.join(there)}.", usage=True)
+            raise UsageError(f"Say which collection ({', '.join(there)}): --collection {there[0]}.", usage=True)
         collection = there[0]
     draw = await service.call("POST", "/api/v1/draws", {"collection": collection})
     path = f"/api/v1/draws/{draw['draw_id']}/reveal"
@@ -184,5 +196,7 @@ async def _drawn(service: Service, collection: str | None) -> dict[str, Any]:
 async def _tell_loading(service: Service, mode: str) -> None:
     """A model of our own has to be loaded first, which takes a while."""
     for engine in await service.call("GET", "/api/v1/modes"):
-        if engine["mode"] == mode and engine["provider"] == "llamacpp":
+        if engine["mode"] == mode and engine["provider"] == "llamacpp" and not engine["reachable"]:
+            note(engine["note"])
+        elif engine["mode"] == mode and engine["provider"] == "llamacpp":
             note(f"Loading the model {engine['model']} ...")

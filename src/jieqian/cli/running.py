@@ -25,7 +25,7 @@ import aiohttp
 
 from jieqian.cli.screen import note
 from jieqian.errors import DataFolderOwned, JieqianError, ServiceUnreachable, UsageError
-from jieqian.keeping.folder import PID, owners_pid
+from jieqian.keeping.folder import PID, expect_usable, owners_pid
 from jieqian.private_file import write_private
 from jieqian.settings import Settings
 
@@ -214,7 +214,7 @@ async def running_service(
 async def _find(settings: Settings, *, works: bool, may_own: bool, wait: float) -> tuple[Service, OwnServer | None]:
     """Ask the owner, become the owner, and so on in turn: either may end or begin at any moment."""
     data_dir = settings.data_dir
-    await asyncio.to_thread(_refuse_foreign_folder, data_dir)
+    await asyncio.to_thread(expect_usable, data_dir)
     until, waits_for_command = time.monotonic() + wait, False
     while True:
         service = await owners_service(data_dir)
@@ -244,28 +244,6 @@ async def _become_owner(settings: Settings, works: bool) -> OwnServer:
         with suppress(JieqianError):
             await asyncio.to_thread((await starting).stop)
         raise
-
-
-def _refuse_foreign_folder(data_dir: Path) -> None:
-    """Who may not write there can neither read `server.json` nor become the owner."""
-    if not os.path.exists(data_dir) or os.access(data_dir, os.R_OK | os.W_OK | os.X_OK):
-        return
-    if not data_dir.is_dir():
-        raise UsageError(f"The data folder {data_dir} is no folder. Set JIEQIAN_DATA_DIR to another.")
-    user = _user(data_dir)
-    if user:
-        told = f"belongs to {user}: run the command as that user (sudo -u {user} jieqian ...)"
-        raise UsageError(f"The data folder {data_dir} {told}, or set JIEQIAN_DATA_DIR to another.")
-    raise UsageError(f"The data folder {data_dir} is read-only. Make it writable, or set JIEQIAN_DATA_DIR to another.")
-
-
-def _user(data_dir: Path) -> str:
-    """The folder's user, where that is another one."""
-    try:
-        number = data_dir.stat().st_uid
-        return "" if number == os.geteuid() else data_dir.owner()
-    except (OSError, KeyError, NotImplementedError, AttributeError):  # a user without a name; a system without users
-        return ""
 
 
 def _nobody_answers(data_dir: Path, may_own: bool) -> JieqianError:

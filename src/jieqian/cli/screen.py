@@ -23,6 +23,7 @@ from rich.text import Text
 #: Unprintable to Python, and in any text: line breaks, tabs, and what joins the parts of an emoji.
 _HARMLESS = "\n\t\u200c\u200d"
 #: A line is no wider than this, in cells; marks that may not begin a line hang over by so many.
+_NARROW = 60
 _WIDEST, _NARROWEST, _HANGING = 100, 8, 2
 _NOT_FIRST = frozenset("，。、；：！？」』）〕》")
 #: Lines of progress in a pipe: one at each tenth.
@@ -85,7 +86,15 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         for row in (heads, *rows):
             say("\t".join(one_line(cell) for cell in row))
         return
-    shown = Table(*heads)
+    if _columns() < _NARROW:  # a table would cut the very words that are to be typed next
+        for row in rows:
+            for head, cell in zip(heads, row, strict=True):
+                say(f"{one_line(head)}: {one_line(cell)}")
+            say()
+        return
+    shown = Table()
+    for place, head in enumerate(heads):
+        shown.add_column(head, no_wrap=not place, overflow="fold")
     for row in rows:
         shown.add_row(*(Text(clean(cell)) for cell in row))
     Console().print(shown)

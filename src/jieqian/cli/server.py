@@ -14,6 +14,7 @@ from jieqian.api.transport import Uploads
 from jieqian.cli.own_server import GRACE_SECONDS, OrderlyServer
 from jieqian.cli.running import write_server_file
 from jieqian.errors import UsageError
+from jieqian.keeping.folder import expect_usable
 from jieqian.llm.http import server_url
 from jieqian.llm.llamacpp import LlamaCppClient
 from jieqian.llm.selection import AtHand
@@ -40,6 +41,7 @@ class _Server(OrderlyServer):
 
 def serve_on(listener: socket.socket, address: str, settings: Settings, *, with_worker: bool) -> None:
     """Serve until a signal; raises `UsageError` where the settings or the data folder are of no use."""
+    expect_usable(settings.data_dir)
     check_model_settings(settings)
     set_up_logging(settings.log_format)
     house = House(settings)

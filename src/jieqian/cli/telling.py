@@ -67,7 +67,8 @@ class TextTeller:
     """Prints for a person.
 
     On a terminal sections are printed as they are written; where several are, one at a time. In a pipe, where nothing
-    can be taken back, each is printed when it is finished. What goes on meanwhile is told on stderr.
+    can be taken back, each is printed when it and those before it are finished. What goes on meanwhile is told on
+    stderr.
     """
 
     def __init__(self) -> None:
@@ -83,6 +84,7 @@ class TextTeller:
         self._finished: dict[str, Mapping[str, Any]] = {}
         self._current: str | None = None
         self._again: set[str] = set()
+        self._printed: set[str] = set()  # in a pipe
 
     def begin(self, task: Mapping[str, Any]) -> None:
         """From here on in the reading's language."""
@@ -103,6 +105,7 @@ class TextTeller:
     def stopped(self, sections: Mapping[str, Any]) -> None:
         """Say what is kept."""
         self._status.clear()
+        self._print_in_order(all_of_them=True)
         self._end_line()
         say()
         say(self._words("reading.stopped", kept=len(sections), of=len(SECTIONS)))
@@ -171,14 +174,27 @@ class TextTeller:
     def _on_section_finished(self, data: Mapping[str, Any]) -> None:
         name = data["section"]
         self._finished[name] = data
+        if not self._streams:
+            self._print_in_order()
+            return
         if self._current not in (None, name):
             return
         self._close(name)
         self._go_on()
         self._show_status()
 
+    def _print_in_order(self, *, all_of_them: bool = False) -> None:
+        """The finished ones that come next in the reading; all of them once no more are to come."""
+        for name in [section.value for section in SECTIONS if section.value not in self._printed]:
+            if name in self._finished:
+                self._close(name)
+                self._printed.add(name)
+            elif not all_of_them:
+                return
+
     def _on_completed(self, data: Mapping[str, Any]) -> None:
         self._status.clear()
+        self._print_in_order(all_of_them=True)
         self._end_line()
         if data.get("care"):
             return
@@ -192,6 +208,7 @@ class TextTeller:
 
     def _on_failed(self, _data: Mapping[str, Any]) -> None:
         self._status.clear()
+        self._print_in_order(all_of_them=True)
         self._end_line()
 
     def _on_stopped(self, data: Mapping[str, Any]) -> None:

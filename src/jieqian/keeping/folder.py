@@ -62,6 +62,33 @@ def make_data_dir(data_dir: Path) -> None:
         )
 
 
+def expect_usable(data_dir: Path, *, writes: bool = True) -> None:
+    """Raise `UsageError`, saying what mends it, for a folder this user cannot use; one that is not there is fine."""
+    try:
+        data_dir.stat()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise cannot_be_used(data_dir, error) from error
+    if not data_dir.is_dir():
+        raise UsageError(f"The data folder {data_dir} is no folder. {_TAKE_ANOTHER}")
+    if os.access(data_dir, os.R_OK | os.X_OK | (os.W_OK if writes else 0)):
+        return
+    user = _other_user(data_dir)
+    if user:
+        told = f"belongs to {user}: run the command as that user (sudo -u {user} jieqian ...)"
+        raise UsageError(f"The data folder {data_dir} {told}, or set JIEQIAN_DATA_DIR to another.")
+    raise UsageError(f"The data folder {data_dir} is read-only. Make it writable, or set JIEQIAN_DATA_DIR to another.")
+
+
+def _other_user(data_dir: Path) -> str:
+    """The folder's user, where that is another one."""
+    try:
+        return "" if data_dir.stat().st_uid == os.geteuid() else data_dir.owner()
+    except (OSError, KeyError, NotImplementedError, AttributeError):  # a user without a name; a system without users
+        return ""
+
+
 def other_things(found: Set[str]) -> str:
     """Some of the names in a folder that is not ours to use; nothing where it is empty or holds data of ours."""
     other = sorted(found - _ALSO_OURS - _HARMLESS)

@@ -273,7 +273,7 @@ def server_url(base_url: str) -> URL:
     text = base_url.strip()
     with suppress(ValueError):
         url = URL((text if "://" in text else f"http://{text}").rstrip("/"))
-        if url.scheme in ("http", "https") and url.host:
+        if url.scheme in ("http", "https") and url.host and not any(c.isspace() for c in text):
             return url.with_query(None).with_fragment(None)
     raise UsageError(f"LLM_BASE_URL is no address of a server: {one_line(base_url)!r}. Write it as http://HOST:PORT.")
 

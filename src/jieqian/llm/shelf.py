@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -57,7 +58,7 @@ class Shelf:
 
     def files(self) -> list[Path]:
         """Every GGUF file there is in DATA_DIR/models, by name; parts of a download are none."""
-        if not self.folder.is_dir():
+        if not os.path.isdir(self.folder):
             return []
         return sorted(path for path in self.folder.iterdir() if path.suffix == _ENDING and path.is_file())
 
@@ -67,7 +68,7 @@ class Shelf:
         return [*(name_of(path) for path in self.files()), *tiny, COMMENTARY]
 
     def find(self, model: str) -> Path:
-        """The file meant by a path that ends in `.gguf`, or by a name. Raises `ModelNotFound`, saying what mends it."""
+        """The file meant by a path, or by a name. Raises `ModelNotFound`, saying what mends it."""
         if model == TINY:
             tiny = packaged_model()
             if tiny is None:
@@ -77,9 +78,9 @@ class Shelf:
         for path in self.files():
             if wanted in (name_of(path).casefold(), path.name.casefold(), path.stem.casefold()):
                 return path
-        if model.endswith(_ENDING):
-            path = Path(model).expanduser()
-            if not path.is_file():
+        path = Path(model).expanduser()
+        if model.endswith(_ENDING) or path.is_absolute() or (os.sep in model and os.path.isfile(path)):
+            if not os.path.isfile(path):
                 raise ModelNotFound(f"There is no model file {one_line(model)}.")
             return path.absolute()
         offer = offer_of(model)

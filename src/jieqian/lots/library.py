@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import unicodedata
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -142,7 +143,7 @@ class LotLibrary:
 
 def pack_folders(folder: Path) -> list[Path]:
     """The packs in a folder, by name; none where there is no such folder."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return []
     return sorted(pack for pack in folder.iterdir() if pack.is_dir() and not pack.name.startswith((".", "_")))
 

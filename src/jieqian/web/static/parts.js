@@ -47,10 +47,19 @@ export function begin(name) {
   return part !== null;
 }
 
+/** Another is begun: one that shows nothing yet waits again (a model may try one, and leave it). */
+export function restOthers(name) {
+  for (const [other, part] of parts) {
+    const idle = part.element.dataset.state === "writing" && !part.pending && !part.body.textContent;
+    if (other !== name && idle) set(part, "waiting", text("section_waiting"), "");
+  }
+}
+
 /** New text of it. */
 export function add(name, piece) {
   const part = open(name);
   if (!part) return;
+  if (part.element.dataset.state !== "writing") set(part, "writing", text("section_writing"), "");
   part.pending += piece;
   frame ||= requestAnimationFrame(flush);
 }

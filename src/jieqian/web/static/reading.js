@@ -113,6 +113,7 @@ const HANDLERS = {
   stage: showStage,
   section_started({ section }) {
     setRunning();
+    parts.restOthers(section);
     if (parts.begin(section)) announce(text("announce_started", { section: parts.headingOf(section) }));
   },
   section_delta: ({ section, text: piece }) => parts.add(section, piece),
