@@ -52,8 +52,7 @@ class WireProcess:
         until = time.monotonic() + seconds
         while not met(found := await self.seen()):
             if time.monotonic() > until:
-                ended = sum(entry["ended"] is not None for entry in found)
-                raise TimeoutError(f"{len(found)} requests came and {ended} have ended: not what was waited for")
+                raise TimeoutError(f"what was waited for did not come: {found}")
             await asyncio.sleep(0.01)
         return found
 
