@@ -73,6 +73,8 @@ def read_gguf(path: Path) -> GgufFacts:
         raise ModelRefused(f"{path} is no GGUF file: it is empty.") from None
     except OSError as error:
         raise ModelRefused(f"The model file {path} cannot be read: {error.strerror}.") from None
+    except (OverflowError, RecursionError):  # a length, a depth or a number no model has
+        raise ModelRefused(f"{path} is damaged: its head cannot be read. Get the file again.") from None
 
 
 def _read(path: Path, data: mmap.mmap) -> GgufFacts:
