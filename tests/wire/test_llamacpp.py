@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import signal
 import struct
@@ -75,6 +76,28 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
         assert "\n" not in refused.value.detail
 
 
+def test_a_head_with_any_byte_changed_is_read_or_refused(tmp_path: Path) -> None:
+    whole, file = small_gguf(), tmp_path / "changed.gguf"
+    refused: list[str] = []
+    for place in range(whole.index(b"\0" * 64)):
+        for byte in (0xFF, 0x80, whole[place] ^ 1):
+            file.write_bytes(whole[:place] + bytes([byte]) + whole[place + 1 :])
+            try:
+                assert read_gguf(file).parameters < 2**63
+            except ModelRefused as error:
+                refused.append(error.detail)
+    assert len(refused) > 100
+    assert not [detail for detail in refused if "empty" in detail]
+
+
+def _head_of(pairs: int, content: bytes) -> bytes:
+    return b"GGUF" + struct.pack("<IQQ", 3, 1, pairs) + content + b"\0" * 100_000
+
+
+_KEY = struct.pack("<Q", 1) + b"a"
+_ALIGNMENT = struct.pack("<Q", 17) + b"general.alignment"
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -82,6 +105,11 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
         (b"PK\3\4 something else", "no GGUF file"),
         (small_gguf(version=9), "version 9"),
         (b"GGUF" + struct.pack("<IQQ", 3, 2**60, 1), "damaged"),
+        (_head_of(1, struct.pack("<Q", 70_000) + b"a" * 70_000), "damaged"),
+        (_head_of(1, _KEY + struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * 3_000), "damaged"),
+        (_head_of(1, _KEY + struct.pack("<IIQQ", 9, 8, 9, 2**63)), "damaged"),
+        (_head_of(0, _KEY + struct.pack("<I", 2**31)), "damaged"),
+        (_head_of(0, _KEY + struct.pack("<I8Q", 8, *[2**63] * 8)), "damaged"),
     ],
 )
 async def test_a_file_that_is_no_model_is_refused_in_one_line(tmp_path: Path, content: bytes, said: str) -> None:
@@ -94,6 +122,19 @@ async def test_a_file_that_is_no_model_is_refused_in_one_line(tmp_path: Path, co
     with pytest.raises(ModelRefused):
         await client.start()
     await client.close()
+
+
+@pytest.mark.parametrize("kind_and_value", [(6, "f", math.nan), (12, "d", math.inf), (8, "Q", 0), (7, "?", True)])
+def test_an_alignment_that_is_no_number_is_taken_as_none_given(
+    tmp_path: Path, kind_and_value: tuple[int, str, float]
+) -> None:
+    kind, form, value = kind_and_value
+    pairs = struct.unpack_from("<Q", small_gguf(), 16)[0]
+    added = _ALIGNMENT + struct.pack("<I" + form, kind, value)
+    whole = small_gguf()
+    file = tmp_path / "odd.gguf"
+    file.write_bytes(whole[:16] + struct.pack("<Q", pairs + 1) + added + whole[24:] + b"\0" * 64)
+    assert read_gguf(file).parameters == 16
 
 
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 2), (8, 8), (64, 8)])

@@ -7,7 +7,9 @@ process on some broken ones, so a file is looked at here first.
 from __future__ import annotations
 
 import hashlib
+import math
 import mmap
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,9 @@ from jieqian.errors import ModelRefused
 _FIXED = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
 _STRING, _ARRAY = 8, 9
 _EDGE = 1024 * 1024
-_MOST = 10_000_000
+#: Bounds that no real model's head comes near: entries, bytes of a name, arrays in arrays, dimensions, numbers.
+_MOST_ENTRIES, _MOST_NAME, _MOST_DEPTH, _MOST_DIMENSIONS, _MOST_VALUES = 10_000_000, 65_535, 4, 8, 2**63
+_MOST_TEXT = 16 * _EDGE
 # (values in a block, bytes of a block) by type of tensor; types not listed are checked by their offset alone.
 _BLOCKS = {
     0: (1, 4), 1: (1, 2), 2: (32, 18), 3: (32, 20), 6: (32, 22), 7: (32, 24), 8: (32, 34),
@@ -64,17 +68,15 @@ def read_gguf(path: Path) -> GgufFacts:
     Blocks for some 0.1 s (a vocabulary is walked through), so call it in a thread.
     """
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _read(path, data)
+        with path.open("rb") as file:
+            if not os.fstat(file.fileno()).st_size:  # cannot be mapped
+                raise ModelRefused(f"{path} is no GGUF file: it is empty.")
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return _read(path, data)
     except FileNotFoundError:
         raise ModelRefused(f"There is no model file {path}.") from None
-    except ValueError:
-        # An empty file cannot be mapped.
-        raise ModelRefused(f"{path} is no GGUF file: it is empty.") from None
     except OSError as error:
         raise ModelRefused(f"The model file {path} cannot be read: {error.strerror}.") from None
-    except (OverflowError, RecursionError):  # a length, a depth or a number no model has
-        raise ModelRefused(f"{path} is damaged: its head cannot be read. Get the file again.") from None
 
 
 def _read(path: Path, data: mmap.mmap) -> GgufFacts:
@@ -86,21 +88,20 @@ def _read(path: Path, data: mmap.mmap) -> GgufFacts:
         if version not in (2, 3):
             raise ModelRefused(f"{path} is of GGUF version {version}; versions 2 and 3 can be read.")
         tensors, pairs = head.number("<Q"), head.number("<Q")
-        if max(tensors, pairs) > _MOST:
-            raise ModelRefused(f"{path} is damaged: its head names {max(tensors, pairs)} entries.")
-        values = {head.text(): head.value(head.number("<I")) for _ in range(pairs)}
-        parameters, end = _tensors(head, tensors, int(values.get("general.alignment") or 32))
-    except (struct.error, IndexError, KeyError):
+        if max(tensors, pairs) > _MOST_ENTRIES:
+            raise _Damaged(f"{max(tensors, pairs)} entries")
+        values = {head.name(): head.value(head.number("<I")) for _ in range(pairs)}
+        parameters, end = _tensors(head, tensors, _whole(values.get("general.alignment")) or 32)
+    except (struct.error, _Damaged):
         raise ModelRefused(f"{path} is damaged or cut short: its head cannot be read. Get the file again.") from None
     if end > len(data):
         told = f"{path} is cut short: it has {len(data)} bytes and should have {end} at least."
         raise ModelRefused(f"{told} Get the file again.")
     architecture = str(values.get("general.architecture") or "")
-    context = values.get(f"{architecture}.context_length")
     return GgufFacts(
         architecture=architecture,
         name=str(values.get("general.name") or path.stem),
-        context_tokens=context if isinstance(context, int) and context > 0 else None,
+        context_tokens=_whole(values.get(f"{architecture}.context_length")) or None,
         parameters=parameters,
         file_bytes=len(data),
         layers=_whole(values.get(f"{architecture}.block_count")),
@@ -129,16 +130,23 @@ def _tensors(head: _Reader, count: int, alignment: int) -> tuple[int, int]:
     parameters = 0
     ends = [0]
     for _ in range(count):
-        head.text()
-        size = 1
-        for _ in range(head.number("<I")):
-            size *= head.number("<Q")
+        head.name()
+        dimensions = head.number("<I")
+        if dimensions > _MOST_DIMENSIONS:
+            raise _Damaged(f"{dimensions} dimensions")
+        size = math.prod(head.number("<Q") for _ in range(dimensions))
         kind, offset = head.number("<I"), head.number("<Q")
         values, width = _BLOCKS.get(kind, (size or 1, 0))
         parameters += size
+        if parameters >= _MOST_VALUES:
+            raise _Damaged(f"{parameters} values")
         ends.append(offset + size // values * width)
     start = -(-head.place // alignment) * alignment
     return parameters, start + max(ends)
+
+
+class _Damaged(Exception):
+    """The head names what no model has, or ends in the middle of it."""
 
 
 class _Reader:
@@ -149,40 +157,54 @@ class _Reader:
         self.place = 4
 
     def number(self, form: str) -> int:
-        value = struct.unpack_from(form, self._data, self.place)[0]
-        self.place += struct.calcsize(form)
-        return int(value)
+        """A whole number."""
+        return int(self._unpacked(form))
 
-    def text(self) -> str:
+    def name(self) -> str:
+        """A key or the name of a tensor."""
+        return self.text(_MOST_NAME)
+
+    def text(self, most: int) -> str:
+        """A text of so many bytes at most."""
         length = self.number("<Q")
-        if self.place + length > len(self._data):
-            raise IndexError(length)
+        if length > min(most, len(self._data) - self.place):
+            raise _Damaged(f"a text of {length} bytes")
         raw = self._data[self.place : self.place + length]
         self.place += length
         return raw.decode("utf-8", errors="replace")
 
-    def value(self, kind: int) -> Any:
+    def value(self, kind: int, depth: int = 0) -> str | float | None:
         """One value; arrays (vocabularies) are passed over and given as None."""
         if kind == _STRING:
-            return self.text()
-        if kind != _ARRAY:
-            return self.number(_FIXED[kind])
+            return self.text(_MOST_TEXT)
+        if kind in _FIXED:
+            return self._unpacked(_FIXED[kind])
+        if kind != _ARRAY or depth > _MOST_DEPTH:
+            raise _Damaged(f"a value of kind {kind}")
         inner, count = self.number("<I"), self.number("<Q")
-        if count > len(self._data):
-            raise IndexError(count)
+        if count > len(self._data) - self.place:
+            raise _Damaged(f"an array of {count}")
         if inner in _FIXED:
             self.place += struct.calcsize(_FIXED[inner]) * count
-            return None
-        if inner == _STRING:
+        elif inner == _STRING:
             self._skip_texts(count)
         else:
             for _ in range(count):
-                self.value(inner)
+                self.value(inner, depth + 1)
         return None
 
+    def _unpacked(self, form: str) -> float:
+        value = struct.unpack_from(form, self._data, self.place)[0]
+        self.place += struct.calcsize(form)
+        return value
+
     def _skip_texts(self, count: int) -> None:
-        # Two vocabularies of 150,000 entries: local names halve the time. Past the end unpack raises.
-        read, data, place = struct.Struct("<Q").unpack_from, self._data, self.place
+        # Two vocabularies of 150,000 entries: local names halve the time.
+        read, data, place, end = struct.Struct("<Q").unpack_from, self._data, self.place, len(self._data)
         for _ in range(count):
+            if place > end:
+                break
             place += 8 + read(data, place)[0]
+        if place > end:
+            raise _Damaged("an array of texts past the end")
         self.place = place
