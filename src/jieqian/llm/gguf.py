@@ -194,7 +194,7 @@ class _Reader:
         return None
 
     def _unpacked(self, form: str) -> float:
-        value = struct.unpack_from(form, self._data, self.place)[0]
+        value: float = struct.unpack_from(form, self._data, self.place)[0]
         self.place += struct.calcsize(form)
         return value
 
