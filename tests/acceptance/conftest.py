@@ -18,7 +18,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
 
     def start_one(folder: str = "data", *, around: Mapping[str, str] | None = None, **settings: str) -> Program:
         # An index in a process of its own costs each start a second of processor time; its own tests ask for it.
-        program = Program(tmp_path / folder, **{"embedder": "lexical", **settings})
+        # Most tests ask the same again and count the model's calls: kept answers and measuring are asked for too.
+        usual = {"embedder": "lexical", "cache_entries": "0", "measure_models": "false"}
+        program = Program(tmp_path / folder, **{**usual, **settings})
         program.around.update(around or {})
         programs.append(program)
         return program.start()

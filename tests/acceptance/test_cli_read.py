@@ -36,7 +36,8 @@ ASKED = ("read", "她還會回信給我嗎？", "--collection", "月老", "--lot
 @pytest.fixture
 def run(tmp_path: Path, ollama: ModelServer) -> Commands:
     ollama.script()
-    return Commands(tmp_path, {"llm_base_url": ollama.url})
+    # The same is asked again and again, and the model has to be asked each time.
+    return Commands(tmp_path, {"llm_base_url": ollama.url, "cache_entries": "0", "measure_models": "false"})
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def programs(model: ModelServer, tmp_path_factory: pytest.TempPathFactory) -> It
     def program_under(base: str) -> Program:
         if base not in running:
             settings = {"llm_provider": "ollama", "llm_base_url": model.url, "llm_model": "qwen2.5:7b"}
+            settings |= {"cache_entries": "0", "measure_models": "false"}  # the same is asked again and again
             settings |= {"rate_limit_per_minute": str(PER_MINUTE), "trusted_proxies": "127.0.0.1"}
             folder = tmp_path_factory.mktemp("proxied")
             running[base] = Program(folder / "data", base_path=base, **settings).start()

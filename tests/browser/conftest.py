@@ -82,6 +82,7 @@ def model_url(browser: Browser) -> Iterator[str]:
 def model_site(model_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Readings from the stand-in model, at the pace a test asks for."""
     settings = {"llm_provider": "ollama", "llm_base_url": model_url, "llm_model": "qwen2.5:7b"}
+    settings |= {"cache_entries": "0", "measure_models": "false"}  # tests ask the same and count the calls
     yield from _running(Site(tmp_path_factory.mktemp("model") / "data", **settings))
 
 

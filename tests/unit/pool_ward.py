@@ -10,6 +10,7 @@ from jieqian.tasks.task import Status, Task
 from jieqian.testing.memory_store import MemoryTaskStore
 from jieqian.testing.sample_tasks import sample_first_events, sample_request
 from jieqian.worker.doorbell import InProcessDoorbell
+from jieqian.worker.place import Place
 from jieqian.worker.pool import WorkerCounts, WorkerPool
 
 LONG = 3600.0
@@ -21,6 +22,7 @@ class Run:
 
     task: Task
     token: str
+    place: Place
     told: asyncio.Future[None]
     ended: asyncio.Event
     cancelled: bool = False
@@ -39,8 +41,8 @@ class ScriptedRuns:
         self._store = store
         self._started: asyncio.Queue[Run] = asyncio.Queue()
 
-    async def __call__(self, task: Task, token: str) -> None:
-        run = Run(task, token, asyncio.get_running_loop().create_future(), asyncio.Event())
+    async def __call__(self, task: Task, token: str, place: Place) -> None:
+        run = Run(task, token, place, asyncio.get_running_loop().create_future(), asyncio.Event())
         self._started.put_nowait(run)
         try:
             await run.told

@@ -457,3 +457,47 @@ async def test_the_claiming_itself_outlives_an_unexpected_error(caplog: pytest.L
     await ward.bring(ring=False)
     (await ward.runs.next()).finish()
     await pool.stop()
+
+
+async def test_a_place_that_is_lent_lets_another_work_and_is_waited_for_again():
+    ward = Ward(slots=1)
+    ward.pool.start()
+    await ward.bring()
+    first = await ward.runs.next()
+    await ward.bring()
+    first.place.lend()
+    second = await ward.runs.next()
+    assert ward.pool.counts == WorkerCounts(active=1, idle=0, error=0), "one only watches"
+    again = asyncio.create_task(first.place.take_back())
+    await asyncio.sleep(0)
+    assert not again.done()
+    second.finish()
+    async with asyncio.timeout(10):
+        await again
+    assert ward.pool.counts == WorkerCounts(active=1, idle=0, error=0)
+    first.finish()
+    await ward.until(lambda counts: counts == WorkerCounts(active=0, idle=1, error=0))
+    await ward.bring()
+    await ward.runs.next()  # the place was given back just once: there is one, and no more
+    await ward.bring()
+    await asyncio.sleep(0.01)
+    assert not ward.runs.waiting
+    await ward.pool.stop()
+
+
+async def test_a_task_that_is_stopped_while_its_place_is_lent_gives_nothing_back_twice():
+    ward = Ward(slots=1)
+    ward.pool.start()
+    task_id = await ward.bring()
+    first = await ward.runs.next()
+    first.place.lend()
+    await ward.store.stop(task_id, sample_request().caller, 0.0)
+    async with asyncio.timeout(10):
+        await first.ended.wait()
+    await ward.until(lambda counts: counts == WorkerCounts(active=0, idle=1, error=0))
+    for _ in range(2):
+        await ward.bring()
+    await ward.runs.next()
+    await asyncio.sleep(0.01)
+    assert not ward.runs.waiting
+    await ward.pool.stop()

@@ -14,6 +14,7 @@ from jieqian.api.house import Housed
 from jieqian.languages import Language
 from jieqian.lots.draw import commitment, draw_lot, new_seed
 from jieqian.tasks.store import Draw
+from jieqian.web.texts import page_language
 
 router = APIRouter(prefix="/draws", tags=["draws"])
 
@@ -49,6 +50,7 @@ async def reveal_draw(request: Request, house: Housed, draw_id: str) -> dict[str
     await house.store.reveal_draw(
         draw_id, caller, {"number": drawn.lot_number, "throws": throws, "client_seed": body.client_seed}
     )
+    house.warm(caller, lot, page_language(request))
     return {
         "draw_id": draw_id,
         "collection": draw.collection,

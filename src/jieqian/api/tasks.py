@@ -152,7 +152,7 @@ async def describe(request: Request, task: Task, house: Housed) -> dict[str, Any
         "sections": sections,
         "reading": reading_document(task, lot, sections, timings) if complete else None,
         "timings": timings,
-        "cache": cache_of(task),
+        "cache": cache_of(timings),
         "sources": [dict(source) for source in task.sources],
         "care": dict(task.care) if task.care else None,
         "error": dict(task.error) if task.error else None,

@@ -12,6 +12,8 @@ from typer.exceptions import TyperException
 from jieqian import __version__
 from jieqian.cli import screen
 from jieqian.cli.backup import backup, restore
+from jieqian.cli.bench import app as bench_app
+from jieqian.cli.cache import app as cache_app
 from jieqian.cli.corpus import app as corpus_app
 from jieqian.cli.doctor import doctor
 from jieqian.cli.draw import draw
@@ -37,6 +39,8 @@ app.command()(draw)
 app.command()(doctor)
 app.command()(backup)
 app.command()(restore)
+app.add_typer(bench_app, name="bench")
+app.add_typer(cache_app, name="cache")
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(faq_app, name="faq")
 app.add_typer(keys_app, name="keys")

@@ -9,8 +9,8 @@ import shlex
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from typing import Annotated
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any
 
 import typer
 from rich.cells import cell_len
@@ -140,8 +140,20 @@ def _servers_model(served: Told) -> Iterator[Examined]:
         with urllib.request.urlopen(asked, timeout=_ASK_SECONDS) as answer:
             mode = json.load(answer)[0]
         yield _writer(mode["provider"], mode["note"], reachable=mode["reachable"], tiny=mode["tiny"])
+        if mode["reachable"] and not mode["tiny"]:
+            yield Examined(State.OK, "sections", _side_by_side(mode["strategy"], mode["parallel"]))
     except (OSError, ValueError, LookupError, TypeError) as error:
         yield Examined(State.WARN, "model", f"{served.url} does not tell its model: {error}", "jieqian doctor")
+
+
+def _side_by_side(strategy: str, measured: Mapping[str, Any] | None) -> str:
+    """How sections are asked for, and why."""
+    how = "side by side" if strategy == "parallel" else "one after another"
+    if measured is None:
+        return f"asked for {how}; the server is timed when nobody has asked for a while"
+    if not measured["measured_at"]:
+        return f"asked for {how}: an embedded model has one slot"
+    return f"asked for {how}: {measured['slots']} at a time gave {measured['gain']:g} times the speed of one"
 
 
 def _model(settings: Settings) -> Iterator[Examined]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from jieqian.cache.answer import KeptAnswer
 from jieqian.checks.care import care_message, find_danger, help_lines
 from jieqian.checks.language import resolve_language
 from jieqian.checks.question import clean_question
@@ -29,16 +30,18 @@ from jieqian.errors import (
     UnknownStrategy,
     UnknownTask,
 )
-from jieqian.events.event import CareShown, Completed, Event, LotShown, Queued, Stage, StageStarted
+from jieqian.events.event import CareShown, Completed, Event, LotShown, Queued, Stage, StageFinished, StageStarted
 from jieqian.languages import Language
 from jieqian.lots.library import LotLibrary
 from jieqian.lots.lot import Lot
 from jieqian.lots.numbers import split_lot_id
+from jieqian.prompt.prompt import ParentReading
+from jieqian.reading.answers import replay_events, reuse_facts
 from jieqian.reading.messages import stage_message
-from jieqian.reading.reading import reading_document, timings_of
+from jieqian.reading.reading import parent_reading, reading_document, timings_of
 from jieqian.tasks.clock import accepted_mark
 from jieqian.tasks.limits import RateLimit
-from jieqian.tasks.store import Accepted, TaskStore
+from jieqian.tasks.store import Accepted, FromCache, Reused, TaskStore
 from jieqian.tasks.task import Mode, NewTask, Status, StrategyName, Task
 from jieqian.tasks.timings import all_other
 from jieqian.worker.positions import Estimate
@@ -74,6 +77,7 @@ class FrontDesk:
     max_queue: int
     rate_limit: RateLimit
     check_model: Callable[[str], Awaitable[None]] | None = None
+    answer_key: Callable[[NewTask, Lot, ParentReading | None], str | None] = lambda *_: None
 
 
 async def accept_request(
@@ -95,17 +99,18 @@ async def accept_request(
         earlier = await _earlier(asked, caller, idempotency_key, desk.store)
         if earlier is not None:
             return earlier
-    new = await _checked(asked, caller, desk, arrived or time.time())
+    new, parent = await _checked(asked, caller, desk, arrived or time.time())
     if idempotency_key is not None:
         new = replace(new, idempotency_key=idempotency_key, body_hash=_body_hash(asked))
-    first = partial(first_events, new, desk.lots.lot(new.collection, new.lot), estimate=desk.estimate)
+    lot = desk.lots.lot(new.collection, new.lot)
+    first = partial(first_events, new, lot, estimate=desk.estimate)
     if new.care is not None:  # a person in danger is answered however often they ask
         return await desk.store.accept(new, first, desk.max_queue)
     limited = limited_as or (caller,)
     desk.rate_limit.take(*limited)
     made = False
     try:
-        accepted = await desk.store.accept(new, first, desk.max_queue)
+        accepted = await desk.store.accept(new, first, desk.max_queue, _from_cache(new, lot, parent, desk))
         made = accepted.created
     finally:
         if not made:
@@ -113,8 +118,16 @@ async def accept_request(
     return accepted
 
 
-async def _checked(asked: ReadingRequest, caller: str, desk: FrontDesk, arrived: float) -> NewTask:
-    """The request as a task to be stored, every part of it looked at."""
+def _from_cache(new: NewTask, lot: Lot, parent: Task | None, desk: FrontDesk) -> FromCache | None:
+    """Where an answer to the same words may be; None for who wants it read afresh, or a model to be tried."""
+    if new.fresh or new.model is not None:
+        return None
+    key = desk.answer_key(new, lot, parent_reading(parent, desk.lots))
+    return None if key is None else FromCache(key, partial(reused, new, lot))
+
+
+async def _checked(asked: ReadingRequest, caller: str, desk: FrontDesk, arrived: float) -> tuple[NewTask, Task | None]:
+    """The request as a task to be stored, every part of it looked at; and the reading it follows, if any."""
     question = clean_question(asked.question)
     language = resolve_language(asked.language, question)
     lot = find_asked_lot(asked, desk.lots)
@@ -129,7 +142,7 @@ async def _checked(asked: ReadingRequest, caller: str, desk: FrontDesk, arrived:
     if care is None and parent is not None and parent.care is not None:
         # What follows a question that showed danger is answered as that one was; no model is told of either.
         care = await _care_off_the_loop(parent.question, language) or parent.care
-    return NewTask(
+    new = NewTask(
         id=str(uuid.uuid4()),
         caller=caller,
         collection=lot.collection,
@@ -146,6 +159,7 @@ async def _checked(asked: ReadingRequest, caller: str, desk: FrontDesk, arrived:
         created_at=arrived,
         timings=all_other((time.time() - arrived) * 1000) if care else accepted_mark(time.time() - arrived),
     )
+    return new, parent
 
 
 async def _check_model(model: str, desk: FrontDesk) -> None:
@@ -221,6 +235,25 @@ def first_events(new: NewTask, lot: Lot, ahead: int, estimate: Estimate) -> Sequ
     task = _as_completed(new)
     document = reading_document(task, shown, {}, timings_of(task, new.timings))
     return [Queued(0, 0.0), LotShown(shown), CareShown(new.care), Completed(document)]
+
+
+def reused(new: NewTask, lot: Lot, answer: KeptAnswer) -> Reused:
+    """What is stored with a task that an earlier answer completes: the same events as if it had been written now."""
+    shown = lot.as_dict(new.language)
+    task = replace(_as_completed(new), sources=tuple(answer.sources))
+    measured = {**all_other((time.time() - new.created_at) * 1000), **reuse_facts(answer)}
+    timings = timings_of(task, measured)
+    sections = {section.name.value: section.as_dict() for section in answer.sections}
+    told = stage_message(Stage.QUEUE, new.language)
+    events = [
+        Queued(0, 0.0),
+        StageStarted(Stage.QUEUE, told, 1),
+        LotShown(shown),
+        StageFinished(Stage.QUEUE, told, 1, 0),
+        *replay_events(answer.sections),
+        Completed(reading_document(task, shown, sections, timings)),
+    ]
+    return Reused(events, timings)
 
 
 def _as_completed(new: NewTask) -> Task:

@@ -79,7 +79,7 @@ class Engines:
     def __init__(
         self,
         choose: Callable[[], Awaitable[Choice]],
-        strategies: Callable[[ModelInfo, StrategyName], Strategy],
+        strategies: Callable[[ModelClient, ModelInfo, Mode, StrategyName], Strategy],
         options: Callable[[ModelInfo, Mode], WritingOptions],
         named: Callable[[str], Awaitable[Choice]] | None = None,
     ) -> None:
@@ -239,7 +239,7 @@ class Engines:
         if client.provider == EMBEDDED and client is not self._choice.client:
             self._tried, self._tried_at = client, time.monotonic()
             self._let_go()
-        return Engine(client, info, self._strategies(info, strategy), self._options(info, mode))
+        return Engine(client, info, self._strategies(client, info, mode, strategy), self._options(info, mode))
 
     async def check_named(self, model: str) -> None:
         """Raise `ModelRefused` or `ModelNotFound` where `trial` would; a server that does not answer now may later."""
@@ -276,7 +276,14 @@ class Engines:
         model = self._model(mode)
         if self._choice.client is None or model is None:
             return None
-        return Engine(self._choice.client, model, self._strategies(model, strategy), self._options(model, mode))
+        client = self._choice.client
+        return Engine(client, model, self._strategies(client, model, mode, strategy), self._options(model, mode))
+
+    def in_use(self) -> Iterator[tuple[ModelClient, ModelInfo, int]]:
+        """The models readings are written with, each with its window in tokens."""
+        for mode in Mode:
+            if (engine := self.engine(mode, StrategyName.SEQUENTIAL)) is not None:
+                yield engine.client, engine.model, engine.options.context_tokens
 
     @property
     def provider(self) -> str:

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jieqian.errors import UnknownCollection, UnknownLot
+from jieqian.lots.library import LotLibrary
+from jieqian.prompt.prompt import ParentReading
+from jieqian.sections.section import SectionName
 from jieqian.tasks.task import Task
 
 #: Every key of a task's timings, so that a task that got no further has them too, as None.
@@ -13,7 +17,7 @@ TIMING_KEYS = (
     *("other_ms", "total_time_ms", "faq_ms", "time_to_first_event_ms", "time_to_first_token_ms", "section_ms"),
     *("attempts", "prompt_tokens", "completion_tokens", "tokens_per_second", "cache_hit", "sections_from_model"),
     *("degraded", "llm_provider", "llm_model", "llm_stream_enabled", "mode", "strategy", "language", "collection"),
-    *("lot", "model_error", "retrieval"),
+    *("lot", "model_error", "retrieval", "cache_created_at"),
 )
 
 
@@ -35,9 +39,21 @@ def timings_of(task: Task, measured: Mapping[str, Any]) -> dict[str, Any]:
     return {key: measured.get(key, known.get(key)) for key in TIMING_KEYS}
 
 
-def cache_of(_task: Task) -> dict[str, Any]:
-    """Where the answer came from: always fresh until there is a response cache."""
-    return {"hit": "none", "similarity": None, "created_at": None}
+def parent_reading(parent: Task | None, lots: LotLibrary) -> ParentReading | None:
+    """What a follow-up takes from the reading before it; None where there is none, or its lot was withdrawn."""
+    if parent is None or parent.care:
+        return None
+    try:
+        title = lots.lot(parent.collection, parent.lot).title(parent.language)
+    except (UnknownLot, UnknownCollection):
+        return None
+    conclusion = next((done.text for done in parent.sections if done.name is SectionName.CONCLUSION), "")
+    return ParentReading(lot_title=title, question=parent.question, conclusion=conclusion)
+
+
+def cache_of(timings: Mapping[str, Any]) -> dict[str, Any]:
+    """Where the answer came from: `created_at` is when the model wrote it, where that was for an earlier task."""
+    return {"hit": timings["cache_hit"], "similarity": None, "created_at": timings["cache_created_at"]}
 
 
 def reading_document(
@@ -53,6 +69,6 @@ def reading_document(
         "sources": [dict(source) for source in task.sources],
         # `faq_ms` is measured after the last event, which this document must equal: only the task itself tells it.
         "timings": {**timings, "faq_ms": None},
-        "cache": cache_of(task),
+        "cache": cache_of(timings),
         "care": dict(task.care) if task.care else None,
     }

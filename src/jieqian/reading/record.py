@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+from jieqian.cache.answer import KeptAnswer
 from jieqian.errors import JieqianError, ModelError
 from jieqian.events.event import (
     Completed,
@@ -24,12 +25,13 @@ from jieqian.events.event import (
     StageStarted,
 )
 from jieqian.llm.client import Finished
+from jieqian.reading.answers import replay_events, reuse_facts
 from jieqian.reading.frames import DeltaFrames
 from jieqian.reading.messages import stage_message
 from jieqian.reading.reading import reading_document, timings_of
 from jieqian.reading.stopwatch import Stopwatch
 from jieqian.sections.section import SECTIONS, Section, SectionName, SectionSource
-from jieqian.tasks.store import TaskStore
+from jieqian.tasks.store import Reused, TaskStore
 from jieqian.tasks.task import Status, Task
 
 logger = logging.getLogger(__name__)
@@ -217,13 +219,41 @@ class Record:
 
     # -- the end --------------------------------------------------------------------------------------------------
 
-    async def completed(self, lot: Mapping[str, Any]) -> dict[str, Any]:
-        """The reading is whole; answers its timings."""
+    async def completed(self, lot: Mapping[str, Any], *, keep_as: str | None = None) -> dict[str, Any]:
+        """The reading is whole; answers its timings. With `keep_as` it is kept under that key, if a model wrote it."""
         rest = await self._frames.take_rest()
         timings = timings_of(self.task, self._timings())
         sections = {name.value: self.finished[name].as_dict() for name in SECTIONS}
         document = reading_document(replace(self.task, attempts=self.attempts), lot, sections, timings)
-        await self._end(Status.COMPLETED, timings, [*rest, Completed(document)])
+        keep = None if keep_as is None or timings["degraded"] else self._answer(keep_as, timings)
+        await self._end(Status.COMPLETED, timings, [*rest, Completed(document)], keep=keep)
+        return timings
+
+    def _answer(self, key: str, timings: Mapping[str, Any]) -> KeptAnswer:
+        return KeptAnswer(
+            key=key,
+            task_id=self.task.id,
+            collection=self.task.collection,
+            lot=self.task.lot,
+            language=self.task.language.value,
+            mode=self.task.mode.value,
+            model=str(timings["llm_model"]),
+            created_at=time.time(),
+            sections=tuple(self.finished[name] for name in SECTIONS),
+            sources=self.task.sources,
+            facts={name: timings[name] for name in ("llm_provider", "llm_model", "strategy", "retrieval")},
+        )
+
+    async def answered(self, lot: Mapping[str, Any], answer: KeptAnswer) -> dict[str, Any]:
+        """An answer was kept while the task waited; answers its timings."""
+        rest = await self._frames.take_rest()
+        self.task = replace(self.task, sources=tuple(answer.sources))
+        timings = timings_of(self.task, {**self._timings(), **reuse_facts(answer)})
+        sections = {section.name.value: section.as_dict() for section in answer.sections}
+        document = reading_document(self.task, lot, sections, timings)
+        events = [*rest, *replay_events(answer.sections), Completed(document)]
+        await self._store.end_with(self.task.id, self._token, answer, Reused(events, timings))
+        log_end(Status.COMPLETED.value, timings)
         return timings
 
     async def failed(self, problem: Mapping[str, Any]) -> dict[str, Any]:
@@ -249,8 +279,9 @@ class Record:
         timings: Mapping[str, Any],
         events: Sequence[Event],
         error: Mapping[str, Any] | None = None,
+        keep: KeptAnswer | None = None,
     ) -> None:
-        await self._store.end(self.task.id, self._token, status, timings, events, error=error)
+        await self._store.end(self.task.id, self._token, status, timings, events, error=error, keep=keep)
         log_end(status.value, timings)
 
     async def _append(self, events: Sequence[Event]) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
+from jieqian.cache.flights import Flights, Place
 from jieqian.checks.check import SectionDraft
 from jieqian.checks.sections import check_section
 from jieqian.errors import ModelError, UnknownCollection, UnknownLot, UnknownTask
@@ -17,7 +20,9 @@ from jieqian.lots.library import LotLibrary
 from jieqian.lots.lot import Collection, Lot
 from jieqian.prompt.builder import build_prompt
 from jieqian.prompt.prompt import ParentReading, Passage, Prompt
+from jieqian.reading.answers import Answers
 from jieqian.reading.engines import Engine, Engines
+from jieqian.reading.reading import parent_reading
 from jieqian.reading.record import Record, shown_sections
 from jieqian.retrieval.finding import PassageFinder, prompt_passage
 from jieqian.sections.from_commentary import commentary_section
@@ -29,6 +34,7 @@ from jieqian.sections.strategy import (
     DraftStarted,
     DraftText,
     ModelSpoke,
+    Strategy,
     WritingOrder,
 )
 from jieqian.tasks.store import TaskStore
@@ -36,6 +42,8 @@ from jieqian.tasks.task import MAX_ATTEMPTS, MAX_DELIVERIES, Task
 
 #: Waits after a server that failed once and twice, in seconds. A section that was refused is asked for again at once.
 BREATHS = (0.5, 2.0)
+#: The drafts of an attempt (its number, the strategy, the order): of a generation of its own, or shared.
+DraftsOf = Callable[[int, Strategy, WritingOrder], AbstractAsyncContextManager[AsyncIterator[Draft]]]
 _LOG_PAGE = 1000
 
 
@@ -55,8 +63,43 @@ class Desk:
     lots: LotLibrary
     engines: Engines
     passages: PassageFinder
+    answers: Answers
+    flights: Flights
     metrics: Measured
     deadline_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A task with what it is about."""
+
+    task: Task
+    lot: Lot
+    collection: Collection
+    parent: ParentReading | None
+
+    def prompt(self, passages: tuple[Passage, ...]) -> Prompt:
+        """What the model is told."""
+        return build_prompt(
+            lot=self.lot,
+            collection=self.collection,
+            language=self.task.language,
+            passages=passages,
+            question=self.task.question,
+            parent=self.parent,
+        )
+
+    def key(self, engine: Engine | None, answers: Answers) -> str | None:
+        """What the same question would have too; None where no answer is kept."""
+        return answers.key(
+            lot=self.lot,
+            collection=self.collection,
+            language=self.task.language,
+            mode=self.task.mode,
+            engine=engine,
+            question=self.task.question,
+            parent=self.parent,
+        )
 
 
 @dataclass(slots=True)
@@ -64,21 +107,24 @@ class _Attempt:
     """What one attempt has left behind."""
 
     complaints: dict[SectionName, str] = field(default_factory=dict)
-    spoke_at: float | None = None
+    counted_to: float | None = None
     cut_short: bool = False
 
 
-async def run_reading(task: Task, token: str, desk: Desk) -> None:
+async def run_reading(task: Task, token: str, desk: Desk, place: Place) -> None:
     """Produce what is missing of the task's reading. Raises `LeaseLost` where the task is no longer ours."""
     record = Record(task, token, desk.store)
     try:
         await pick_up(task, desk, record)
         lot, collection = await find_lot(task, desk, record)
-        passages = await find_passages(task, desk, record, lot)
-        prompt = await prepare_prompt(task, desk, lot, collection, passages)
-        await write_with_model(task, desk, record, prompt)
-        await stand_in(record, prompt)
-        timings = await record.completed(lot.as_dict(task.language))
+        parent = await find_parent(task, desk)
+        asked = Asked(task, lot, collection, parent)
+        timings = await answer_from_cache(asked, desk, record)
+        if timings is None:
+            prompt = asked.prompt(await find_passages(task, desk, record, lot))
+            key = await write_with_model(asked, desk, record, prompt, place)
+            await stand_in(record, prompt)
+            timings = await complete(asked, desk, record, key)
         desk.metrics.reading_ended(timings, "completed")
     except (UnknownLot, UnknownCollection) as error:
         timings = await record.failed(error.problem())
@@ -118,42 +164,51 @@ async def find_passages(task: Task, desk: Desk, record: Record, lot: Lot) -> tup
     return tuple(prompt_passage(source) for source in record.task.sources)
 
 
-async def prepare_prompt(
-    task: Task, desk: Desk, lot: Lot, collection: Collection, passages: tuple[Passage, ...]
-) -> Prompt:
-    """Put the prompt together, with the reading it follows if that is still there."""
-    parent = None
-    if task.parent_id is not None:
-        try:
-            found = await desk.store.get(task.parent_id, task.caller)
-            parent = None if found.care else parent_reading(found, desk)
-        except (UnknownTask, UnknownLot, UnknownCollection):
-            parent = None
-    return build_prompt(
-        lot=lot,
-        collection=collection,
-        language=task.language,
-        passages=passages,
-        question=task.question,
-        parent=parent,
-    )
+async def find_parent(task: Task, desk: Desk) -> ParentReading | None:
+    """The reading it follows, if that is still there."""
+    if task.parent_id is None:
+        return None
+    try:
+        return parent_reading(await desk.store.get(task.parent_id, task.caller), desk.lots)
+    except UnknownTask:
+        return None
 
 
-def parent_reading(parent: Task, desk: Desk) -> ParentReading:
-    """What a follow-up takes from the reading before it."""
-    conclusion = next((done.text for done in parent.sections if done.name is SectionName.CONCLUSION), "")
-    title = desk.lots.lot(parent.collection, parent.lot).title(parent.language)
-    return ParentReading(lot_title=title, question=parent.question, conclusion=conclusion)
+async def answer_from_cache(asked: Asked, desk: Desk, record: Record) -> dict[str, Any] | None:
+    """Complete the task with an answer that was kept while it waited; answers its timings, None where there is none."""
+    task = asked.task
+    if task.fresh or task.model is not None or task.sections:
+        return None
+    key = asked.key(desk.engines.engine(task.mode, task.strategy), desk.answers)
+    answer = await desk.store.answer(key) if key is not None and desk.answers.may_have(key) else None
+    return None if answer is None else await record.answered(asked.lot.as_dict(task.language), answer)
 
 
-async def write_with_model(task: Task, desk: Desk, record: Record, prompt: Prompt) -> None:
-    """Attempts at the missing sections: at most three, and one deadline from the first claim for all."""
+async def complete(asked: Asked, desk: Desk, record: Record, key: str | None) -> dict[str, Any]:
+    """End the task. Its answer is kept for those who ask the same, if a model wrote all of it, in one delivery."""
+    task = asked.task
+    if key is not None and (record.task.sections or (desk.answers.may_have(key) and not task.fresh)):
+        key = None
+    timings = await record.completed(asked.lot.as_dict(task.language), keep_as=key)
+    if key is not None and not timings["degraded"]:
+        desk.answers.has_kept(key)
+    return timings
+
+
+async def write_with_model(asked: Asked, desk: Desk, record: Record, prompt: Prompt, place: Place) -> str | None:
+    """Attempts at the missing sections: at most three, and one deadline from the first claim for all.
+
+    Answers the key that the same question would have; None where the reading is nobody else's.
+    """
+    task = asked.task
     engine = None if task.deliveries > MAX_DELIVERIES else await find_engine(task, desk, record)
     if engine is None or task.language not in engine.model.languages:
         record.model_chosen("commentary", None, "commentary")
-        return
+        return None
+    key = None if task.model is not None else asked.key(engine, desk.answers)
     with desk.engines.held(engine):
-        await write_with(engine, task, desk, record, prompt)
+        await write_with(engine, task, desk, record, prompt, partial(desk.flights.drafts, key, place=place))
+    return key
 
 
 async def find_engine(task: Task, desk: Desk, record: Record) -> Engine | None:
@@ -167,7 +222,9 @@ async def find_engine(task: Task, desk: Desk, record: Record) -> Engine | None:
         return None
 
 
-async def write_with(engine: Engine, task: Task, desk: Desk, record: Record, prompt: Prompt) -> None:
+async def write_with(
+    engine: Engine, task: Task, desk: Desk, record: Record, prompt: Prompt, drafts_of: DraftsOf
+) -> None:
     """The attempts, with this model."""
     record.model_chosen(engine.client.provider, engine.model.name, engine.strategy.name)
     await record.flush()  # a task that was stopped or erased meanwhile must not reach the model: this raises LeaseLost
@@ -179,7 +236,7 @@ async def write_with(engine: Engine, task: Task, desk: Desk, record: Record, pro
         async with asyncio.timeout(deadline):
             await desk.engines.room_for(engine.client)
             while record.missing and record.attempts < most:
-                failure = await make_attempt(engine, record, prompt, complaints)
+                failure = await make_attempt(engine, record, prompt, complaints, drafts_of)
                 if failure is not None and not failure.retryable:
                     return
                 if failure is not None and record.missing and record.attempts < most:
@@ -191,7 +248,7 @@ async def write_with(engine: Engine, task: Task, desk: Desk, record: Record, pro
 
 
 async def make_attempt(
-    engine: Engine, record: Record, prompt: Prompt, complaints: dict[SectionName, str]
+    engine: Engine, record: Record, prompt: Prompt, complaints: dict[SectionName, str], drafts_of: DraftsOf
 ) -> ModelError | None:
     """One attempt at all missing sections; `complaints` is replaced by its own. Answers what failed, if it did."""
     attempt = _Attempt()
@@ -209,7 +266,7 @@ async def make_attempt(
     failure: ModelError | None = None
     async with record.stage(Stage.GENERATION):
         try:
-            async with aclosing(engine.strategy.write(order)) as drafts:  # type: ignore[type-var]
+            async with drafts_of(record.attempts, engine.strategy, order) as drafts:
                 async for draft in drafts:
                     await take_draft(draft, engine, record, prompt, attempt)
         except ModelError as error:
@@ -228,7 +285,7 @@ async def take_draft(draft: Draft, engine: Engine, record: Record, prompt: Promp
     """Show, check and keep what the strategy brings."""
     match draft:
         case ModelSpoke():
-            attempt.spoke_at = time.perf_counter()
+            attempt.counted_to = time.perf_counter()
             record.model_spoke()
         case DraftStarted(section):
             record.section_started(section)
@@ -238,8 +295,10 @@ async def take_draft(draft: Draft, engine: Engine, record: Record, prompt: Promp
         case DraftEnded(section, text):
             await judge(section, text, record, prompt, attempt)
         case CallEnded(finished):
-            speaking = time.perf_counter() - attempt.spoke_at if attempt.spoke_at else 0.0
-            attempt.cut_short = finished.reason == "length"
+            now = time.perf_counter()  # calls side by side: no moment counts twice
+            speaking = now - attempt.counted_to if attempt.counted_to else 0.0
+            attempt.counted_to = now if attempt.counted_to else None
+            attempt.cut_short |= finished.reason == "length"
             record.call_ended(finished, speaking)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from jieqian.languages import Language
 from jieqian.lots.library import LotLibrary
@@ -20,10 +22,14 @@ _ALWAYS = (Language.ZH_HANT, Language.EN)
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Every passage there is, by id, and the lots they come from by `yuelao/7`."""
+    """Every passage there is, by id, the lots they come from by `yuelao/7`, and a version of each collection's text.
+
+    A version changes with any passage that readings of the collection may be given, approved answers among them.
+    """
 
     passages: Mapping[str, StoredPassage]
     lots: Mapping[str, Lot]
+    versions: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, collection: str, language: Language) -> list[StoredPassage]:
         """A collection's passages that serve readings in a language."""
@@ -47,7 +53,15 @@ def make_catalogue(library: LotLibrary, faq: Iterable[FaqPassage]) -> Catalogue:
     passages |= {f"faq/{entry.id}": faq_passage(entry) for entry in answers}
     for passage in passages.values():
         _ = passage.mark  # kept by the passage
-    return Catalogue(passages, {lot.id: lot for lot in lots})
+    return Catalogue(passages, {lot.id: lot for lot in lots}, _versions(passages.values()))
+
+
+def _versions(passages: Iterable[StoredPassage]) -> dict[str, str]:
+    digests: dict[str, Any] = {}
+    for passage in sorted(passages, key=lambda one: one.id):
+        digest = digests.setdefault(passage.collection, hashlib.sha256())
+        digest.update(f"{passage.id}\0{passage.mark}\0{passage.text}\0".encode())
+    return {collection: digest.hexdigest()[:16] for collection, digest in digests.items()}
 
 
 def lot_passages(lot: Lot) -> tuple[StoredPassage, ...]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
+from array import array
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from jieqian.retrieval.shipped import SHIPPED, ShippedVectors, read_manifest
 
 logger = logging.getLogger(__name__)
 
+#: Questions whose vectors are kept, 1.5 kB each.
+MOST_VECTORS = 2000
 #: How many of the nearest are asked for, to choose from.
 CANDIDATES = 40
 _LOAD_SECONDS, _OPEN_SECONDS, _WORK_SECONDS, _PING_SECONDS = 60.0, 20.0, 60.0, 20.0
@@ -76,6 +79,7 @@ class VectorIndex:
         self._process: IndexProcess | None = None
         self._wake = asyncio.Event()
         self._have: dict[str, str] = {}
+        self._vectors: OrderedDict[str, array[float]] = OrderedDict()
         self._pending: Counter[str] = Counter()
         self._opened = False
         self._suspect = False
@@ -97,17 +101,24 @@ class VectorIndex:
             raise self.failed or IndexFailed("starting", "the index is being filled")
         catalogue = self._catalogue()
         question = both_ends(question, QUESTION_CHARACTERS)
-        asked: dict[str, Any] = {"question": question}
-        vector = await self._embedder.question(question)
-        if vector is not None:
-            asked = {"vector": vector}
+        known = self._vectors.get(question)
+        vector = list(known) if known is not None else await self._embedder.question(question)
+        asked: dict[str, Any] = {"question": question} if vector is None else {"vector": vector}
         where = _filters(catalogue, lot, language, topic)
         try:
-            found = await self._process.request("search", _PING_SECONDS, most=CANDIDATES, where=where, **asked)
+            told = await self._process.request("search", _PING_SECONDS, most=CANDIDATES, where=where, **asked)
         except IndexFailed as failed:
             self.doubt(failed)
             raise
-        return [(catalogue.passages[place], score) for place, score in found if place in catalogue.passages]
+        self._remember(question, vector or told["vector"])
+        return [(catalogue.passages[place], score) for place, score in told["found"] if place in catalogue.passages]
+
+    def _remember(self, question: str, vector: Sequence[float]) -> None:
+        """A question's vector is made once: its asker may ask about another lot, and others ask the same."""
+        self._vectors[question] = array("f", vector)
+        self._vectors.move_to_end(question)
+        while len(self._vectors) > MOST_VECTORS:
+            self._vectors.popitem(last=False)
 
     def ready_for(self, collection: str) -> bool:
         """Whether every passage of the collection's lots is in it."""
@@ -169,6 +180,7 @@ class VectorIndex:
 
     async def _open(self) -> None:
         self._shipped = await asyncio.to_thread(read_manifest, self._shipped_folder)
+        self._vectors.clear()  # they may be another embedder's
         self.embedder_id, dimension = await self._embedder.identify()
         self._process = process = IndexProcess()
         await process.start()

@@ -136,16 +136,20 @@ class _Index:
         """Take passages out."""
         self._collection.delete(ids=asked["ids"])
 
-    def search(self, asked: dict[str, Any]) -> list[tuple[str, float]]:
-        """The nearest passages that meet each of the filters given: ids and cosine similarity, best first."""
-        vector: Sequence[float] = asked["vector"] if "vector" in asked else self._model.query(asked["question"])
+    def search(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The nearest passages that meet each of the filters given: ids and cosine similarity, best first.
+
+        With the vector of a question that was made for it, so that nobody has to make it again.
+        """
+        made = None if "vector" in asked else [float(number) for number in self._model.query(asked["question"])]
+        vector: Sequence[float] = asked["vector"] if made is None else made
         best: dict[str, float] = {}
         for where in asked["where"]:
             found = self._collection.query(
                 query_embeddings=[vector], n_results=asked["most"], where=where, include=["distances"]
             )
             best |= {place: 1 - far for place, far in zip(found["ids"][0], found["distances"][0], strict=True)}
-        return sorted(best.items(), key=lambda item: -item[1])
+        return {"found": sorted(best.items(), key=lambda item: -item[1]), "vector": made}
 
     def answer(self, asked: dict[str, Any]) -> dict[str, Any]:
         """One request's answer; what cannot be done is told by its kind."""

@@ -108,6 +108,11 @@ class Retriever:
             lexicon = lexicons[lot.collection, language] = Lexicon(catalogue.of(lot.collection, language))
         return _by_tone(lexicon.search(question, topic), lot, catalogue)
 
+    def version(self, collection: str) -> str:
+        """Changes with whatever may change the passages a reading of that collection is given."""
+        embedder = self._index.embedder_id if self._index is not None else "lexical"
+        return f"{self._most} {embedder} {self._catalogue.versions.get(collection, '')}"
+
     # -- for the FAQ ----------------------------------------------------------------------------------------------
 
     async def add_faq(self, entries: Iterable[FaqPassage]) -> None:

@@ -45,7 +45,7 @@ def schema_of(wanted: tuple[SectionName, ...], lot: Lot) -> dict[str, Any]:
 def instruction_of(order: WritingOrder) -> str:
     """The final instruction, in the asked language: what each section is about, how long, and what was refused."""
     prompt = order.prompt
-    line_length, section_length = ASKED_LENGTHS[prompt.language]
+    line_length, section_length = (round(length * order.options.length) for length in ASKED_LENGTHS[prompt.language])
     return render(
         "order",
         prompt.language,
@@ -56,6 +56,7 @@ def instruction_of(order: WritingOrder) -> str:
         line_length=line_length,
         section_length=section_length,
         wanted=[name.value for name in order.wanted],
+        others=[name.value for name in order.others],
         written=[order.written[name][:WRITTEN_CHARACTERS] for name in SECTIONS if name in order.written],
         complaints=[
             {"name": name.value, "advice": order.complaints[name]} for name in order.wanted if name in order.complaints

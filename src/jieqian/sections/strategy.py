@@ -13,13 +13,17 @@ from jieqian.sections.section import SectionName
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WritingOptions:
-    """The mode's options for the model: tokens, temperature, thinking level, and the two waits in seconds."""
+    """The mode's options for the model: tokens, temperature, thinking level, and the two waits in seconds.
+
+    `length` scales how long the sections are asked to be.
+    """
 
     context_tokens: int
     max_tokens: int
     temperature: float = 0.7
     repeat_penalty: float | None = None
     thinking: str | bool | None = None
+    length: float = 1.0
     first_token_seconds: float = 300.0
     between_tokens_seconds: float = 30.0
 
@@ -29,7 +33,8 @@ class WritingOrder:
     """What one attempt is to write.
 
     `wanted` are the missing sections in order; `complaints` says of some of them why the last try was refused;
-    `written` holds the text of those already finished, so that none is told twice.
+    `written` holds the text of those already finished, so that none is told twice; `others` are the sections that
+    other calls write at the same time, so that each keeps to its share.
     """
 
     client: ModelClient
@@ -39,6 +44,7 @@ class WritingOrder:
     options: WritingOptions
     complaints: Mapping[SectionName, str] = field(default_factory=dict)
     written: Mapping[SectionName, str] = field(default_factory=dict)
+    others: tuple[SectionName, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

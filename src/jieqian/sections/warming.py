@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from jieqian.languages import Language
 from jieqian.prompt import builder
 from jieqian.sections import from_commentary, script_mend
+from jieqian.sections.echoes import about
 from jieqian.sections.topics import topic_of
 
 
@@ -13,3 +15,4 @@ def warm_up() -> None:
     from_commentary.warm_up()
     script_mend.warm_up()
     topic_of("")
+    about(Language.ZH_HANT)

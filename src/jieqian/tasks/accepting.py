@@ -7,10 +7,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from jieqian.cache.answer import KeptAnswer
 from jieqian.errors import IdempotencyMismatch, QueueFull
 from jieqian.events.event import StoredEvent
 from jieqian.tasks import rows
-from jieqian.tasks.store import Accepted, FirstEvents
+from jieqian.tasks.answer_rows import find_answer, use_answer
+from jieqian.tasks.store import Accepted, FirstEvents, FromCache, Reused
 from jieqian.tasks.tables import tasks
 from jieqian.tasks.task import NewTask, Status
 
@@ -21,12 +23,15 @@ RETRY_AFTER_SECONDS = 30
 
 
 def accept_in(
-    connection: sa.Connection, new: NewTask, first_events: FirstEvents, max_queue: int
+    connection: sa.Connection, new: NewTask, first_events: FirstEvents, max_queue: int, from_cache: FromCache | None
 ) -> tuple[Accepted, list[StoredEvent]]:
     """Insert the task and its first events, or find the one an idempotency key made before."""
     earlier = _earlier(connection, new)
     if earlier is not None:
         return Accepted(rows.whole_task(connection, earlier), created=False), []
+    answer = None if from_cache is None else find_answer(connection, from_cache.key)
+    if answer is not None and from_cache is not None:
+        return _answered(connection, new, answer, from_cache.reuse(answer))
     queued = sa.select(sa.func.count()).select_from(tasks).where(tasks.c.status == Status.QUEUED)
     ahead = connection.execute(queued).scalar_one()
     if ahead >= max_queue and not new.care:  # a person in danger is answered whatever the load
@@ -39,6 +44,25 @@ def accept_in(
     )
     stored = rows.log(connection, new.id, 0, first)
     return Accepted(rows.task_from(rows.row_of(connection, new.id, None), ()), created=True), stored
+
+
+def _answered(
+    connection: sa.Connection, new: NewTask, answer: KeptAnswer, reused: Reused
+) -> tuple[Accepted, list[StoredEvent]]:
+    """Insert the task as completed by an earlier answer, which is copied: erasing either leaves the other."""
+    now = time.time()
+    done = {"status": Status.COMPLETED, "ended_at": max(now, new.created_at), "touched_at": now}
+    told = {
+        "last_event_id": len(reused.events),
+        "timings": dict(reused.timings),
+        "total_time_ms": reused.timings["total_time_ms"],
+        "sources": [dict(source) for source in answer.sources],
+    }
+    connection.execute(sa.insert(tasks).values(**{**_columns(new), **done, **told}))
+    rows.add_sections(connection, new.id, answer.sections)
+    use_answer(connection, answer.key, now)
+    stored = rows.log(connection, new.id, 0, reused.events)
+    return Accepted(rows.task_from(rows.row_of(connection, new.id, None), answer.sections), created=True), stored
 
 
 def _earlier(connection: sa.Connection, new: NewTask) -> sa.RowMapping | None:

@@ -1,21 +1,23 @@
-"""Draws and API keys: the rows beside the tasks."""
+"""Draws, API keys and what model servers gain: the rows beside the tasks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from jieqian.errors import DrawAlreadyRevealed, UnknownDraw
+from jieqian.llm.gain import Gain
 from jieqian.tasks.store import ApiKey, Draw
-from jieqian.tasks.tables import api_keys, draws
+from jieqian.tasks.tables import api_keys, draws, gains
 
 Result = TypeVar("Result")
 
 
 class DeskRows:
-    """The part of `SqlTaskStore` that keeps draws and keys."""
+    """The part of `SqlTaskStore` that keeps draws, keys and gains."""
 
     async def _write(self, operation: Callable[[sa.Connection], Result]) -> Result:
         raise NotImplementedError
@@ -63,6 +65,21 @@ class DeskRows:
         """See `TaskStore.revoke_key`."""
         change = sa.update(api_keys).where(api_keys.c.id == key_id, api_keys.c.revoked_at.is_(None))
         return await self._write(lambda connection: connection.execute(change.values(revoked_at=now)).rowcount == 1)
+
+    async def gains(self) -> dict[str, Gain]:
+        """See `TaskStore.gains`."""
+        found = await self._read(lambda connection: connection.execute(sa.select(gains)).mappings().all())
+        return {row["key"]: Gain(row["slots"], row["gain"], row["measured_at"]) for row in found}
+
+    async def keep_gain(self, key: str, about: str, gain: Gain) -> None:
+        """See `TaskStore.keep_gain`."""
+        row = {"key": key, "about": about[:500], **asdict(gain)}
+
+        def replace(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(gains).where(gains.c.key == key))
+            connection.execute(sa.insert(gains).values(row))
+
+        await self._write(replace)
 
 
 def _draw_of(connection: sa.Connection, draw_id: str, caller: str) -> Draw:

@@ -84,6 +84,14 @@ def sections_of(connection: sa.Connection, task_id: str) -> tuple[Section, ...]:
     return tuple(sorted(finished, key=lambda section: SECTIONS.index(section.name)))
 
 
+def add_sections(connection: sa.Connection, task_id: str, finished: Sequence[Section]) -> None:
+    """Insert finished sections."""
+    columns = ("name", "text", "source", "attempt", "ms")
+    values = [{name: getattr(section, name) for name in columns} for section in finished]
+    if values:
+        connection.execute(sa.insert(sections), [{"task_id": task_id, **row} for row in values])
+
+
 def events_after(connection: sa.Connection, task_id: str, after: int, limit: int) -> list[StoredEvent]:
     """The log from the first id over `after`."""
     query = (

@@ -11,15 +11,17 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from jieqian.cache.answer import KeptAnswer
 from jieqian.errors import LeaseLost, StoreError, UnknownTask
 from jieqian.events.event import Event, Stopped, StoredEvent, encode
 from jieqian.sections.section import Section
 from jieqian.tasks import rows
 from jieqian.tasks.accepting import KEY_SECONDS, accept_in
+from jieqian.tasks.answer_rows import AnswerRows, forget_answers, keep_answer, use_answer
 from jieqian.tasks.database import begins_another_boot, open_engine, rewrite_a_page
 from jieqian.tasks.desk_rows import DeskRows
 from jieqian.tasks.faq_rows import FaqRows, forget_task
-from jieqian.tasks.store import Accepted, Announce, FirstEvents
+from jieqian.tasks.store import Accepted, Announce, FirstEvents, FromCache, Reused
 from jieqian.tasks.tables import events, feedback, sections, tasks
 from jieqian.tasks.task import Feedback, NewTask, Status, Task
 from jieqian.tasks.timings import settled
@@ -34,11 +36,13 @@ def announce_nothing(_task_id: str, _events: Sequence[StoredEvent]) -> None:
     """For a store nobody listens to (a command line, a migration)."""
 
 
-class SqlTaskStore(DeskRows, FaqRows):
+class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
     """`TaskStore` over a database whose schema is up to date (`tasks.database.migrate`)."""
 
-    def __init__(self, url: str, announce: Announce = announce_nothing) -> None:
+    def __init__(self, url: str, announce: Announce = announce_nothing, *, most_answers: int = 10_000) -> None:
+        """`most_answers`: how many answers are kept for those who ask the same."""
         self._announce = announce
+        self._most_answers = most_answers
         self._write_engine = open_engine(url, writes=True)
         self._read_engine = open_engine(url, writes=False)
         self._writer = GroupWriter(self._write_engine)
@@ -86,11 +90,13 @@ class SqlTaskStore(DeskRows, FaqRows):
 
     # -- the life of a task ---------------------------------------------------------------------------------------
 
-    async def accept(self, new: NewTask, first_events: FirstEvents, max_queue: int) -> Accepted:
+    async def accept(
+        self, new: NewTask, first_events: FirstEvents, max_queue: int, from_cache: FromCache | None = None
+    ) -> Accepted:
         """See `TaskStore.accept`."""
 
         def insert(connection: sa.Connection) -> tuple[Accepted, list[StoredEvent]]:
-            return accept_in(connection, new, first_events, max_queue)
+            return accept_in(connection, new, first_events, max_queue, from_cache)
 
         accepted, _ = await self._write(
             insert, after_commit=lambda done: self._announce(done[0].task.id, done[1]) if done[1] else None
@@ -195,16 +201,11 @@ class SqlTaskStore(DeskRows, FaqRows):
         self, task_id: str, token: str, section: Section, timings: Mapping[str, Any], events: Sequence[Event]
     ) -> None:
         """See `TaskStore.finish_section`."""
-        row = {
-            "task_id": task_id,
-            "name": section.name,
-            "text": section.text,
-            "source": section.source,
-            "attempt": section.attempt,
-            "ms": section.ms,
-        }
-        insert = sa.insert(sections).values(row)
-        await self._under_lease(task_id, token, events, and_also=[insert], timings=dict(timings))
+
+        def insert(connection: sa.Connection) -> None:
+            rows.add_sections(connection, task_id, [section])
+
+        await self._under_lease(task_id, token, events, and_also=insert, timings=dict(timings))
 
     async def end(
         self,
@@ -215,20 +216,26 @@ class SqlTaskStore(DeskRows, FaqRows):
         events: Sequence[Event],
         *,
         error: Mapping[str, Any] | None = None,
+        keep: KeptAnswer | None = None,
     ) -> None:
         """See `TaskStore.end`."""
-        await self._under_lease(
-            task_id,
-            token,
-            events,
-            status=status,
-            timings=dict(timings),
-            total_time_ms=timings.get("total_time_ms"),
-            error=error,
-            ended_at=time.time(),
-            lease_token=None,
-            lease_expires_at=None,
-        )
+
+        def keep_it(connection: sa.Connection) -> None:
+            if keep is not None:
+                keep_answer(connection, keep, self._most_answers)
+
+        await self._under_lease(task_id, token, events, and_also=keep_it, status=status, error=error, **_ended(timings))
+
+    async def end_with(self, task_id: str, token: str, answer: KeptAnswer, reused: Reused) -> None:
+        """See `TaskStore.end_with`."""
+
+        def copy(connection: sa.Connection) -> None:
+            rows.add_sections(connection, task_id, answer.sections)
+            use_answer(connection, answer.key, time.time())
+
+        sources = [dict(source) for source in answer.sources]
+        changes = {"status": Status.COMPLETED, "sources": sources, **_ended(reused.timings)}
+        await self._under_lease(task_id, token, reused.events, and_also=copy, **changes)
 
     async def stop(self, task_id: str, caller: str, now: float) -> Task:
         """See `TaskStore.stop`."""
@@ -263,6 +270,7 @@ class SqlTaskStore(DeskRows, FaqRows):
         def delete(connection: sa.Connection) -> None:
             rows.row_of(connection, task_id, caller)
             forget_task(connection, task_id)
+            forget_answers(connection, task_id)
             for table in (events, sections, feedback):
                 connection.execute(sa.delete(table).where(table.c.task_id == task_id))
             connection.execute(sa.delete(tasks).where(tasks.c.id == task_id))
@@ -276,7 +284,7 @@ class SqlTaskStore(DeskRows, FaqRows):
         new_events: Sequence[Event],
         *,
         durable: bool = True,
-        and_also: Sequence[sa.Executable] = (),
+        and_also: Callable[[sa.Connection], None] | None = None,
         **changes: Any,
     ) -> None:
         encoded = [(event.type, encode(event)) for event in new_events]
@@ -290,8 +298,8 @@ class SqlTaskStore(DeskRows, FaqRows):
                 touched_at=time.time(),
                 **changes,
             )
-            for statement in and_also:
-                connection.execute(statement)
+            if and_also is not None:
+                and_also(connection)
             return rows.log_encoded(connection, task_id, last - len(encoded), encoded)
 
         # No events must not be announced: that would say the task was erased.
@@ -368,6 +376,16 @@ class SqlTaskStore(DeskRows, FaqRows):
             )
 
         await self._write(replace)
+
+
+def _ended(timings: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "timings": dict(timings),
+        "total_time_ms": timings.get("total_time_ms"),
+        "ended_at": time.time(),
+        "lease_token": None,
+        "lease_expires_at": None,
+    }
 
 
 def _hold(connection: sa.Connection, task_id: str, token: str, **changes: Any) -> int:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from jieqian.cache.answer import CacheFilter, CacheStats, KeptAnswer
 from jieqian.events.event import Event, StoredEvent
 from jieqian.faq.entry import FaqEntry, FaqReviewed, FaqStatus
 from jieqian.languages import Language
+from jieqian.llm.gain import Gain
 from jieqian.sections.section import Section
 from jieqian.tasks.task import Feedback, NewTask, Status, Task
 
@@ -46,6 +48,24 @@ class ApiKey:
 
 #: What is written with the task itself, given how many queued tasks stand before it.
 FirstEvents = Callable[[int], Sequence[Event]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reused:
+    """What a task that an earlier answer completes is stored with: its events and its timings."""
+
+    events: Sequence[Event]
+    timings: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FromCache:
+    """Where a request looks for an answer before it waits for one: a key, and what is told if there is one."""
+
+    key: str
+    reuse: Callable[[KeptAnswer], Reused]
+
+
 #: Called on the event loop, in the order of commits, with what was stored for a task (an empty list: it was erased).
 Announce = Callable[[str, Sequence[StoredEvent]], None]
 
@@ -58,8 +78,14 @@ class TaskStore(Protocol):
     and `time_after_end` survive the end of the process, all others a power cut.
     """
 
-    async def accept(self, new: NewTask, first_events: FirstEvents, max_queue: int) -> Accepted:
-        """Store the request and its first events. Raises `QueueFull`, `IdempotencyMismatch`."""
+    async def accept(
+        self, new: NewTask, first_events: FirstEvents, max_queue: int, from_cache: FromCache | None = None
+    ) -> Accepted:
+        """Store the request and its first events. Raises `QueueFull`, `IdempotencyMismatch`.
+
+        Where an answer is kept under the key of `from_cache`, the task is stored as completed with it, however long
+        the queue is.
+        """
         ...
 
     async def task_of_key(self, caller: str, idempotency_key: str, now: float) -> tuple[Task, str] | None:
@@ -122,8 +148,25 @@ class TaskStore(Protocol):
         events: Sequence[Event],
         *,
         error: Mapping[str, Any] | None = None,
+        keep: KeptAnswer | None = None,
     ) -> None:
-        """End a running task."""
+        """End a running task; with `keep` its answer is kept for those who ask the same."""
+        ...
+
+    async def end_with(self, task_id: str, token: str, answer: KeptAnswer, reused: Reused) -> None:
+        """Complete a running task that has no finished section with a kept answer."""
+        ...
+
+    async def answer(self, key: str) -> KeptAnswer | None:
+        """The answer kept under that key."""
+        ...
+
+    async def cache_stats(self) -> CacheStats:
+        """How many answers are kept, and how often they served."""
+        ...
+
+    async def clear_cache(self, which: CacheFilter) -> int:
+        """Throw those answers away; says how many."""
         ...
 
     async def stop(self, task_id: str, caller: str, now: float) -> Task:
@@ -131,7 +174,7 @@ class TaskStore(Protocol):
         ...
 
     async def erase(self, task_id: str, caller: str) -> None:
-        """Erase question, reading, events and feedback. Raises `UnknownTask`."""
+        """Erase question, reading, events, feedback and the kept answer it made. Raises `UnknownTask`."""
         ...
 
     async def get(self, task_id: str, caller: str | None = None) -> Task:
@@ -188,6 +231,14 @@ class TaskStore(Protocol):
 
     async def revoke_key(self, key_id: str, now: float) -> bool:
         """Revoke; False if there is no such key."""
+        ...
+
+    async def gains(self) -> dict[str, Gain]:
+        """What is known of model servers, by a key that tells one model of one server from another."""
+        ...
+
+    async def keep_gain(self, key: str, about: str, gain: Gain) -> None:
+        """Keep or replace what was measured; `about` names server and model for people."""
         ...
 
     async def add_faq_entry(self, entry: FaqEntry) -> bool:

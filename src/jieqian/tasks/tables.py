@@ -116,6 +116,35 @@ api_keys = sa.Table(
     sa.Column("revoked_at", sa.Float),
 )
 
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("task_id", sa.String(36), nullable=False),
+    sa.Column("collection", sa.String(64), nullable=False),
+    sa.Column("lot", sa.Integer, nullable=False),
+    sa.Column("language", sa.String(8), nullable=False),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("model", sa.String(200), nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("used_at", sa.Float, nullable=False),
+    sa.Column("hits", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("bytes", sa.Integer, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Index("ix_answers_task_id", "task_id"),
+    sa.Index("ix_answers_used_at", "used_at"),
+)
+
+gains = sa.Table(
+    "gains",
+    metadata,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("about", sa.String(500), nullable=False),
+    sa.Column("slots", sa.Integer, nullable=False),
+    sa.Column("gain", sa.Float, nullable=False),
+    sa.Column("measured_at", sa.Float, nullable=False),
+)
+
 faq_entries = sa.Table(
     "faq_entries",
     metadata,

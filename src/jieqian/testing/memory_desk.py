@@ -1,4 +1,4 @@
-"""The part of the memory store that keeps draws and API keys."""
+"""The part of the memory store that keeps draws, API keys and gains."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from jieqian.errors import DrawAlreadyRevealed, UnknownDraw
+from jieqian.llm.gain import Gain
 from jieqian.tasks.store import ApiKey, Draw
 
 
@@ -17,6 +18,7 @@ class MemoryDesk:
         super().__init__()
         self._draws: dict[str, Draw] = {}
         self._api_keys: dict[str, ApiKey] = {}
+        self._gains: dict[str, Gain] = {}
 
     async def _turn(self) -> None:
         raise NotImplementedError
@@ -73,3 +75,13 @@ class MemoryDesk:
             return False
         self._api_keys[key_id] = replace(key, revoked_at=now)
         return True
+
+    async def gains(self) -> dict[str, Gain]:
+        """See `TaskStore.gains`."""
+        await self._turn()
+        return dict(self._gains)
+
+    async def keep_gain(self, key: str, _about: str, gain: Gain) -> None:
+        """See `TaskStore.keep_gain`."""
+        await self._turn()
+        self._gains[key] = gain

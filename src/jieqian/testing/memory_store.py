@@ -9,21 +9,23 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
+from jieqian.cache.answer import KeptAnswer
 from jieqian.errors import IdempotencyMismatch, LeaseLost, QueueFull, StoreError, UnknownTask
 from jieqian.events.event import Event, Stopped, StoredEvent, encode
 from jieqian.sections.section import SECTIONS, Section
 from jieqian.tasks.accepting import KEY_SECONDS, RETRY_AFTER_SECONDS
 from jieqian.tasks.sql_store import announce_nothing
-from jieqian.tasks.store import Accepted, Announce, FirstEvents
+from jieqian.tasks.store import Accepted, Announce, FirstEvents, FromCache, Reused
 from jieqian.tasks.task import MAX_ATTEMPTS, Feedback, NewTask, Status, Task
 from jieqian.tasks.timings import settled
+from jieqian.testing.memory_answers import MemoryAnswers
 from jieqian.testing.memory_desk import MemoryDesk
 from jieqian.testing.memory_faq import MemoryFaq
 
 _LIVE = (Status.QUEUED, Status.RUNNING)
 
 
-class MemoryTaskStore(MemoryDesk, MemoryFaq):
+class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers):
     """`TaskStore` for one process and one event loop; everything is gone with it.
 
     A write is one step of the loop (its "commit"), so no other coroutine sees half of it; it is announced right after,
@@ -58,22 +60,42 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq):
 
     # -- the life of a task ---------------------------------------------------------------------------------------
 
-    async def accept(self, new: NewTask, first_events: FirstEvents, max_queue: int) -> Accepted:
+    async def accept(
+        self, new: NewTask, first_events: FirstEvents, max_queue: int, from_cache: FromCache | None = None
+    ) -> Accepted:
         """See `TaskStore.accept`."""
         await self._turn()
         earlier = self._earlier(new)
         if earlier is not None:
             return Accepted(earlier, created=False)
+        answer = None if from_cache is None else self._found(from_cache.key)
+        if answer is not None and from_cache is not None:
+            return self._answered(new, answer, from_cache.reuse(answer))
         ahead = sum(task.status is Status.QUEUED for task in self._tasks.values())
         if ahead >= max_queue and not new.care:
             raise QueueFull(retry_after=RETRY_AFTER_SECONDS)
-        first = first_events(ahead)
+        return Accepted(self._commit(self._insert(new), first_events(ahead)), created=True)
+
+    def _insert(self, new: NewTask) -> Task:
         if new.id in self._tasks:
             raise ValueError(f"there is a task {new.id} already")
         self._last_seq += 1
         if new.idempotency_key is not None:
             self._keys_used[new.caller, new.idempotency_key] = (new.id, new.body_hash)
-        return Accepted(self._commit(_task_of(new, self._last_seq), first), created=True)
+        return _task_of(new, self._last_seq)
+
+    def _answered(self, new: NewTask, answer: KeptAnswer, reused: Reused) -> Accepted:
+        now = max(time.time(), new.created_at)
+        done = replace(
+            self._insert(new),
+            status=Status.COMPLETED,
+            ended_at=now,
+            timings=dict(reused.timings),
+            sections=answer.sections,
+            sources=tuple(answer.sources),
+        )
+        self._use(answer.key)
+        return Accepted(self._commit(done, reused.events), created=True)
 
     def _earlier(self, new: NewTask) -> Task | None:
         if new.idempotency_key is None:
@@ -166,6 +188,7 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq):
         events: Sequence[Event],
         *,
         error: Mapping[str, Any] | None = None,
+        keep: KeptAnswer | None = None,
     ) -> None:
         """See `TaskStore.end`."""
         if not status.ended:
@@ -181,6 +204,24 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq):
             lease_token=None,
             lease_expires_at=None,
         )
+        if keep is not None:
+            self._keep(keep)
+
+    async def end_with(self, task_id: str, token: str, answer: KeptAnswer, reused: Reused) -> None:
+        """See `TaskStore.end_with`."""
+        await self._under_lease(
+            task_id,
+            token,
+            reused.events,
+            status=Status.COMPLETED,
+            timings=dict(reused.timings),
+            sections=answer.sections,
+            sources=tuple(answer.sources),
+            ended_at=time.time(),
+            lease_token=None,
+            lease_expires_at=None,
+        )
+        self._use(answer.key)
 
     async def stop(self, task_id: str, caller: str, now: float) -> Task:
         """See `TaskStore.stop`."""
@@ -205,6 +246,7 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq):
         del self._tasks[task_id], self._events[task_id]
         self._feedback.pop(task_id, None)
         self._forget_faq(task_id)
+        self._forget_answers(task_id)
         self._keys_used = {used: made for used, made in self._keys_used.items() if made[0] != task_id}
         self._announce(task_id, [])
 

@@ -35,6 +35,7 @@ class Behaviour:
     answers nothing; `end_early` ends in order without the last message; `chunk_bytes` writes so many bytes at a time;
     `split_at` pauses at that byte of the stream; `raw` is sent as the whole body.
     Counts: `prompt_tokens` told instead of the counted (0: left out). `knows_truncate` False cuts a long prompt.
+    Notes: `note_pieces` keeps each piece and when it was sent.
     OpenAI's only: `refuse` fields answered 400; `usage`, `done`, `crlf`, `comments`, `finish_reason`,
     `reasoning_field`.
     """
@@ -70,6 +71,7 @@ class Behaviour:
     comments: bool = False
     finish_reason: str | None = None
     reasoning_field: str = "reasoning_content"
+    note_pieces: bool = False
 
 
 DEFAULT = Behaviour(tokens=300)
@@ -115,6 +117,8 @@ class Seen:
     sent: int = 0
     finished: bool = False
     client_left: bool = False
+    pieces: list[str] = field(default_factory=list)
+    sent_at: list[float] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """All fields, for `GET /_seen`."""

@@ -52,7 +52,8 @@ class WireProcess:
         until = time.monotonic() + seconds
         while not met(found := await self.seen()):
             if time.monotonic() > until:
-                raise TimeoutError(f"what was waited for did not come: {found}")
+                ended = sum(entry["ended"] is not None for entry in found)
+                raise TimeoutError(f"{len(found)} requests came and {ended} have ended: not what was waited for")
             await asyncio.sleep(0.01)
         return found
 

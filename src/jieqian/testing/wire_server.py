@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from aiohttp import web
@@ -19,6 +19,8 @@ from jieqian.testing.script import DEFAULT, Behaviour, Script, Seen, Turn, behav
 
 SCRIPT = web.AppKey("script", Script)
 SEEN = web.RequestKey("seen", Seen)
+#: So many answers are written at a time; what comes beyond waits its turn, as in servers with few slots.
+ROOM = web.AppKey("room", asyncio.Semaphore)
 _SPLIT_PAUSE_SECONDS = 0.004
 
 
@@ -74,34 +76,53 @@ async def stream(
     response.enable_chunked_encoding()
     out = Out(response, behaviour)
     try:
-        if behaviour.hang:
-            await asyncio.Event().wait()
-        if behaviour.raw is not None:
-            await response.prepare(request)
-            await out.write(behaviour.raw.encode("utf-8", "surrogatepass"))
-            seen.finished = True
-            await response.write_eof()
-            return response
-        async for place, kind, text in paced(turn, behaviour):
-            if seen.first_piece is None:
-                seen.first_piece = time.monotonic()
-                await response.prepare(request)
-            if await _fault(request, out, behaviour, place, error):
-                return response
-            await out.write(piece(kind, text))
-            seen.sent += 1
-        if not response.prepared:
-            await response.prepare(request)
-        if not await _fault(request, out, behaviour, len(turn.pieces), error):
-            if not behaviour.end_early:
-                await out.write(last)
-                seen.finished = True
-            await response.write_eof()
+        async with request.app[ROOM] if ROOM in request.app else nullcontext():
+            return await _write(request, seen, behaviour, turn, response, out, piece, error, last)
     except asyncio.CancelledError:
         seen.client_left = True
         raise
     except ConnectionError:  # nobody is left to answer, and nothing to tell of
         seen.client_left = True
+    return response
+
+
+async def _write(
+    request: web.Request,
+    seen: Seen,
+    behaviour: Behaviour,
+    turn: Turn,
+    response: web.StreamResponse,
+    out: Out,
+    piece: Callable[[str, str], bytes],
+    error: Callable[[str], bytes],
+    last: bytes,
+) -> web.StreamResponse:
+    if behaviour.hang:
+        await asyncio.Event().wait()
+    if behaviour.raw is not None:
+        await response.prepare(request)
+        await out.write(behaviour.raw.encode("utf-8", "surrogatepass"))
+        seen.finished = True
+        await response.write_eof()
+        return response
+    async for place, kind, text in paced(turn, behaviour):
+        if seen.first_piece is None:
+            seen.first_piece = time.monotonic()
+            await response.prepare(request)
+        if await _fault(request, out, behaviour, place, error):
+            return response
+        if behaviour.note_pieces and kind == "content":
+            seen.pieces.append(text)
+            seen.sent_at.append(time.monotonic())
+        await out.write(piece(kind, text))
+        seen.sent += 1
+    if not response.prepared:
+        await response.prepare(request)
+    if not await _fault(request, out, behaviour, len(turn.pieces), error):
+        if not behaviour.end_early:
+            await out.write(last)
+            seen.finished = True
+        await response.write_eof()
     return response
 
 
@@ -173,10 +194,13 @@ def serve(app: web.Application, name: str, arguments: list[str] | None = None) -
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--first-token-ms", type=float, default=DEFAULT.first_token_ms)
     parser.add_argument("--tokens-per-second", type=float, default=DEFAULT.tokens_per_second)
+    parser.add_argument("--slots", type=int, default=0, help="answers at a time; 0: as many as are asked for")
     parser.add_argument("--tokens", type=int, default=DEFAULT.tokens)
     asked = parser.parse_args(arguments)
     pace = {name: getattr(asked, name) for name in ("first_token_ms", "tokens_per_second", "tokens")}
     app[SCRIPT].default = behaviour_from(pace)
+    if asked.slots:
+        app[ROOM] = asyncio.Semaphore(asked.slots)
     asyncio.run(_serve(app, asked.host, asked.port))
     return 0
 

@@ -18,6 +18,7 @@ from jieqian.tasks.store import TaskStore
 from jieqian.tasks.task import LEASE_SECONDS, MAX_DELIVERIES, Status, Task
 from jieqian.tasks.timings import settled
 from jieqian.worker.doorbell import Doorbell
+from jieqian.worker.place import Place
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ SWEEP_SECONDS = 5.0
 #: The longest rest after tasks that the database would not take the work of (a nearly full disk), in seconds.
 LONGEST_REST_SECONDS = 60.0
 
-RunTask = Callable[[Task, str], Awaitable[None]]
+RunTask = Callable[[Task, str, Place], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class WorkerPool:
         self._sweep_seconds = sweep_seconds
         self._free = asyncio.Semaphore(slots)
         self._running: dict[str, tuple[str, asyncio.Task[None]]] = {}  # by lease token: task id, its work
+        self._places: dict[str, Place] = {}  # by lease token
         self._owed: dict[str, tuple[str, bool]] = {}  # by lease token: a task to be given back, and whether it counts
         self._unwritable = 0  # tasks in a row whose work could not be written
         self._rest_until = 0.0
@@ -71,7 +73,7 @@ class WorkerPool:
     @property
     def counts(self) -> WorkerCounts:
         """What the workers do just now."""
-        active = len(self._running)
+        active = sum(not place.lent for place in self._places.values())
         error = min(self._failing, self.slots - active)
         return WorkerCounts(active=active, idle=self.slots - active - error, error=error)
 
@@ -130,7 +132,8 @@ class WorkerPool:
                 self._free.release()
         if task is None:
             return False
-        work = asyncio.create_task(self._work_on(task, token), name=f"task-{task.id}")
+        place = self._places[token] = Place(self._free)
+        work = asyncio.create_task(self._work_on(task, token, place), name=f"task-{task.id}")
         self._running[token] = (task.id, work)
         # Not in the work's own `finally`: work that is stopped before its first step never gets there.
         work.add_done_callback(partial(self._left, task, token))
@@ -150,10 +153,10 @@ class WorkerPool:
                     await self._give_back(task.id, token, counts=False)
             raise
 
-    async def _work_on(self, task: Task, token: str) -> None:
+    async def _work_on(self, task: Task, token: str, place: Place) -> None:
         heartbeat = asyncio.create_task(self._beat(task.id, token, asyncio.current_task()), name=f"heartbeat-{task.id}")
         try:
-            await self._run_task(task, token)
+            await self._run_task(task, token, place)
             self._failing = self._unwritable = 0
         except LeaseLost:
             logger.info("lease lost", extra={"action": "lease_lost", "task_id": task.id})
@@ -178,7 +181,7 @@ class WorkerPool:
 
     def _left(self, task: Task, token: str, _work: asyncio.Task[None]) -> None:
         self._running.pop(token, None)
-        self._free.release()
+        self._places.pop(token).leave()
         self._log_counts("task_left", task)
 
     async def _give_back(self, task_id: str, token: str, *, counts: bool) -> None:

@@ -79,6 +79,13 @@ async function draw() {
 button.hidden = false;
 document.getElementById("lot-hint-draw").hidden = false;
 button.addEventListener("click", draw);
+// A lot that is chosen is looked up: the model may read it while the question is still being typed.
+function open() {
+  if (lot.value.trim() === "") return;
+  const path = `/collections/${encodeURIComponent(collection.value)}/lots/${encodeURIComponent(lot.value.trim())}`;
+  call("GET", `${path}?language=${encodeURIComponent(document.documentElement.lang)}`).catch(() => {});
+}
+lot.addEventListener("change", open);
 // A number typed by hand, or another collection, is no longer the one drawn.
 lot.addEventListener("input", forgetDraw);
 collection.addEventListener("change", forgetDraw);

@@ -1,0 +1,1 @@
+"""Benchmarks: what the service itself costs, how fast models are, how many streams it carries. No time is asserted."""

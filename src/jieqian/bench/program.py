@@ -1,0 +1,96 @@
+"""The service as a process of its own, with data of its own, for the length of a benchmark."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from jieqian.errors import UsageError
+
+_END_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A service that runs: its address, its process, its data, its operator's token, and how long its start took."""
+
+    url: str
+    pid: int
+    data_dir: Path
+    token: str
+    start_seconds: float
+
+    def memory_mib(self) -> dict[str, float]:
+        """Resident memory of the service and of each of its child processes, in MiB; empty outside Linux."""
+        found = {}
+        for pid in (self.pid, *_children(self.pid)):
+            try:
+                status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
+                command = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").split("\0")
+            except OSError:
+                continue
+            name = "service" if pid == self.pid else command[2] if command[1:2] == ["-m"] else command[0]
+            found[name] = round(int(re.findall(r"VmRSS:\s+(\d+)", status)[0]) / 1024, 1)
+        return found
+
+    def cpu_seconds(self) -> float:
+        """Processor time the service itself has used."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        except OSError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def service(settings: dict[str, str], *, data_dir: Path | None = None) -> Iterator[Running]:
+    """Run `jieqian serve` with these settings (names without the prefix) over the caller's own environment.
+
+    Its data lies in a folder that is thrown away, unless `data_dir` names one. Raises `UsageError` where it does not
+    start.
+    """
+    with tempfile.TemporaryDirectory(prefix="jieqian-bench-") as folder:
+        data = data_dir or Path(folder) / "data"
+        token = secrets.token_hex(16)
+        own = {**settings, "DATA_DIR": str(data), "ADMIN_TOKEN": token, "RATE_LIMIT_PER_MINUTE": "0"}
+        environment = {**os.environ, **{f"JIEQIAN_{name}": value for name, value in own.items()}}
+        begun = time.monotonic()
+        with (Path(folder) / "log").open("w+", encoding="utf-8") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "jieqian", "serve", "--port", "0"],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+            try:
+                assert process.stdout is not None
+                found = re.search(r"http://\S+", process.stdout.readline())
+                if found is None:
+                    log.seek(0)
+                    said = (log.read().strip().splitlines() or ["it said nothing"])[-1]
+                    raise UsageError(f"The service did not start: {said}")
+                yield Running(found[0], process.pid, data, token, time.monotonic() - begun)
+            finally:
+                process.terminate()
+                try:
+                    process.wait(_END_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+                if process.stdout is not None:
+                    process.stdout.close()
+
+
+def _children(pid: int) -> list[int]:
+    listed = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for file in listed for child in file.read_text(encoding="ascii").split()]

@@ -1,0 +1,135 @@
+"""One generation for all who wait for the same: the model is asked once, and each asker has a view of its drafts.
+
+There is no leader: a generation belongs to all its views. Whoever stops, erases or dies closes a view; the last one
+ends the generation. Whoever joins late gets what was written so far first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Hashable
+from contextlib import aclosing, asynccontextmanager, suppress
+from typing import Protocol
+
+from jieqian.sections.strategy import Draft, Strategy, WritingOrder
+
+
+class Place(Protocol):
+    """A worker's place among those that may ask a model at a time."""
+
+    def lend(self) -> None:
+        """Let another have it meanwhile: this task only watches."""
+        ...
+
+    async def take_back(self) -> None:
+        """Wait until there is a place again; returns at once where none was lent."""
+        ...
+
+
+class _Flight:
+    """A generation under way: its drafts so far, and who watches."""
+
+    def __init__(self, strategy: Strategy, order: WritingOrder) -> None:
+        self.drafts: list[Draft] = []
+        self.error: BaseException | None = None
+        self.ended = False
+        self.views = 0
+        self._more = asyncio.Event()
+        self.work = asyncio.create_task(self._write(strategy, order), name="generation")
+
+    async def _write(self, strategy: Strategy, order: WritingOrder) -> None:
+        try:
+            async with aclosing(strategy.write(order)) as written:  # type: ignore[type-var]
+                async for draft in written:
+                    self.drafts.append(draft)
+                    self._tell()
+        except Exception as error:  # noqa: BLE001 (raised again in every view)
+            self.error = error
+        finally:
+            self.ended = True
+            self._tell()
+
+    def _tell(self) -> None:
+        more, self._more = self._more, asyncio.Event()
+        more.set()
+
+    async def view(self) -> AsyncIterator[Draft]:
+        """The drafts from the first one; raises what the strategy raised."""
+        place = 0
+        while True:
+            while place < len(self.drafts):
+                place += 1
+                yield self.drafts[place - 1]
+            if self.ended:
+                if self.error is not None:
+                    raise self.error
+                return
+            await self._more.wait()
+
+
+class Flights:
+    """The generations of this process, by what was asked."""
+
+    def __init__(self) -> None:
+        self.shared = 0
+        self._flights: dict[Hashable, _Flight] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def drafts(
+        self, key: str | None, attempt: int, strategy: Strategy, order: WritingOrder, place: Place
+    ) -> AsyncIterator[AsyncIterator[Draft]]:
+        """The drafts of that order: of the generation that is under way for it, or of a new one.
+
+        `key`: what tells one reading from another (`cache/key.py`); None: this one is nobody else's. `attempt`: a
+        second attempt is another generation, also where it asks the same again. Who joins lends its `place`.
+        """
+        if key is None:
+            async with aclosing(strategy.write(order)) as written:  # type: ignore[type-var]
+                yield written
+            return
+        wanted = _what(key, attempt, strategy, order)
+        if self._joinable(wanted) is None:
+            await place.take_back()  # it may take a while, and another may have begun the same by then
+        flight = self._joinable(wanted)
+        if flight is None:
+            flight = self._flights[wanted] = _Flight(strategy, order)
+        else:
+            self.shared += 1
+            place.lend()
+        flight.views += 1
+        try:
+            async with aclosing(flight.view()) as view:  # type: ignore[type-var]
+                yield view
+        finally:
+            flight.views -= 1
+            if not flight.views:
+                self._let_go(wanted, flight)
+
+    def _joinable(self, wanted: Hashable) -> _Flight | None:
+        """The generation under way for it, or one that has just ended well and is still being looked at."""
+        flight = self._flights.get(wanted)
+        return None if flight is None or flight.error is not None else flight
+
+    def _let_go(self, wanted: Hashable, flight: _Flight) -> None:
+        """Nobody looks any more: end it; whoever asks the same from now on begins anew."""
+        if self._flights.get(wanted) is flight:
+            del self._flights[wanted]
+        if not flight.work.done():
+            flight.work.cancel()
+            self._ending.add(flight.work)
+            flight.work.add_done_callback(self._ending.discard)
+
+    async def close(self) -> None:
+        """End every generation and wait for it."""
+        works = [*self._ending, *(flight.work for flight in self._flights.values())]
+        for work in works:
+            work.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.gather(*works, return_exceptions=True)
+
+
+def _what(key: str, attempt: int, strategy: Strategy, order: WritingOrder) -> Hashable:
+    """Two tasks share a generation only where the model would be asked for the same sections in the same words."""
+    complaints = tuple(sorted(order.complaints.items()))
+    return key, attempt, strategy.name, order.wanted, complaints, tuple(sorted(order.written.items()))

@@ -1,0 +1,125 @@
+"""`jieqian bench`: measure the service and its models. Each prints tables and writes them with JSON and a picture."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jieqian.cli.screen import Advance, note, progress, say, say_json, table
+from jieqian.errors import UsageError
+
+if TYPE_CHECKING:
+    from jieqian.bench.report import Report
+
+app = typer.Typer(no_args_is_help=True, help="Measure the service and its models.", rich_markup_mode=None)
+
+Out = Annotated[Path, typer.Option("--out", help="Folder the report is written to.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+_OUT = Path("bench")
+_LANGUAGES = ("zh-Hant", "zh-Hans", "en", "ja")
+
+
+@app.command()
+def overhead(
+    out: Out = _OUT,
+    at_once: Annotated[str, typer.Option(help="How many readings at once, comma-separated.")] = "1,10,50,200",
+    runs: Annotated[int, typer.Option(help="Readings of each kind.", min=2, max=10_000)] = 60,
+    fast: Annotated[bool, typer.Option("--fast", help="A model of 20 ms and 2,000 tokens a second.")] = False,
+    first_token_ms: Annotated[float, typer.Option(help="The stand-in model's first token.", min=0)] = 500,
+    tokens_per_second: Annotated[float, typer.Option(help="The stand-in model's pace.", min=1)] = 100,
+    tokens: Annotated[int, typer.Option(help="The stand-in model's answer.", min=50, max=5000)] = 300,
+    as_json: Json = False,
+) -> None:
+    """What the service costs: readings through all of it beside the same model calls made directly, in pairs.
+
+    A paced stand-in plays the model, so it runs anywhere.
+
+    Example: jieqian bench overhead --out report --at-once 1,10
+    """
+    from jieqian.bench import overhead as benchmark
+    from jieqian.bench.pacing import FAST, Pace
+
+    pace = FAST if fast else Pace(first_token_ms, tokens_per_second, tokens)
+    plan = benchmark.Plan(at_once=_numbers(at_once), runs=runs, pace=pace)
+    _run(lambda advance: benchmark.measure(plan, advance), out, as_json)
+
+
+@app.command()
+def speed(
+    model: Annotated[
+        list[str] | None, typer.Option(help="A model to time, once for each; left out: that in use.")
+    ] = None,
+    out: Out = _OUT,
+    runs: Annotated[int, typer.Option(help="Lots asked about with each model, twice each.", min=1, max=1000)] = 5,
+    language: Annotated[str, typer.Option(help="zh-Hant, zh-Hans, en or ja.")] = "en",
+    mode: Annotated[str, typer.Option(help="quality or fast.")] = "quality",
+    as_json: Json = False,
+) -> None:
+    """How fast models write here: first token, first text, first whole section, whole reading, tokens a second.
+
+    Uses your own settings (LLM_BASE_URL and so on), with data of its own.
+
+    Example: jieqian bench speed --model qwen2.5:7b --model qwen2.5:14b
+    """
+    from jieqian.bench import speed as benchmark
+
+    if language not in _LANGUAGES or mode not in ("quality", "fast"):
+        raise UsageError("--language is one of zh-Hant, zh-Hans, en, ja, and --mode quality or fast.", usage=True)
+    _run(lambda advance: benchmark.measure(model or [], runs, language, mode, advance), out, as_json)
+
+
+@app.command()
+def load(
+    clients: Annotated[str, typer.Option(help="Event streams at once; several loads comma-separated.")] = "1000",
+    frames_per_second: Annotated[float, typer.Option(help="Frames a second on each stream.", min=0.5, max=30)] = 20,
+    seconds: Annotated[float, typer.Option(help="About how long each load lasts.", min=2, max=600)] = 15,
+    out: Out = _OUT,
+    as_json: Json = False,
+) -> None:
+    """How many event streams the service carries, and how late their frames come.
+
+    Example: jieqian bench load --clients 100,1000
+    """
+    from jieqian.bench import load as benchmark
+
+    loads = [benchmark.Load(count, frames_per_second, seconds) for count in _numbers(clients)]
+    _run(lambda advance: benchmark.measure(loads, advance), out, as_json)
+
+
+def _run(measure: Callable[[Advance], Awaitable[Report]], out: Path, as_json: bool) -> None:
+    from jieqian.bench.charts import EXTRA, can_draw
+
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file. Name a folder.", usage=True)
+    with progress("measuring") as advance:
+        report = asyncio.run(_awaited(measure(advance)))
+    written = report.write(out)
+    if as_json:
+        say_json(report.document())
+    else:
+        for each in report.tables:
+            say(each.title)
+            table(each.heads, each.rows)
+        for told in report.notes:
+            say(told)
+    if not can_draw():
+        note(f"No picture was drawn: that needs matplotlib (pip install '{EXTRA}').")
+    note(f"Written: {', '.join(str(path) for path in written)}")
+
+
+async def _awaited(measuring: Awaitable[Report]) -> Report:
+    return await measuring
+
+
+def _numbers(given: str) -> list[int]:
+    try:
+        found = [int(part) for part in given.split(",")]
+    except ValueError:
+        found = []
+    if not found or min(found) < 1 or max(found) > 20_000:
+        raise UsageError(f"{given!r}: write numbers from 1 to 20000, as 1,10,50.", usage=True)
+    return found

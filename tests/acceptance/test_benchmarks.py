@@ -1,0 +1,78 @@
+"""The benchmarks run whole, small: what they print is in their files, and nothing is left running."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from commands import Commands
+from program import ModelServer
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Commands:
+    return Commands(tmp_path, {"embedder": "lexical", "measure_models": "false"})
+
+
+def test_what_the_service_costs(run: Commands) -> None:
+    answer = run("bench", "overhead", "--fast", "--at-once", "1,3", "--runs", "3", "--out", "out")
+    assert answer.returncode == 0, answer.stderr
+    assert "readings/s" in answer.stdout
+    told = json.loads((run.folder / "out" / "overhead.json").read_text(encoding="utf-8"))
+    assert [(one["at_once"], one["question"]) for one in told["series"]] == [
+        *((1, "known"), (1, "new")),
+        *((3, "known"), (3, "new")),
+    ]
+    for one in told["series"]:
+        assert one["failed"] == one["degraded"] == 0, one
+        assert one["cost_ms"]["n"] >= 3
+        assert one["service_ms"]["p50"] > one["direct_ms"]["p50"]
+    path = told["series"][0]["path_ms"]
+    assert path["POST sent to lot at the client"]["p50"] < path["POST sent to request at the model"]["p50"] * 5
+    assert told["machine"]["cores"] >= 1
+    assert (run.folder / "out" / "overhead.md").is_file()
+
+
+def test_streams_at_once(run: Commands) -> None:
+    answer = run("bench", "load", "--clients", "20", "--seconds", "2", "--out", "out", "--json")
+    assert answer.returncode == 0, answer.stderr
+    (told,) = json.loads(answer.stdout)["loads"]
+    assert (told["clients"], told["errors"]) == (20, 0)
+    assert told["frames"] > 20 * 10
+    assert told["delay_ms"]["least"] > 0, "nothing arrives before it was sent"
+
+
+def test_how_fast_models_write(run: Commands, ollama: ModelServer) -> None:
+    ollama.script(default={"first_token_ms": 5, "tokens_per_second": 2000, "tokens": 300})
+    models = ("--model", "qwen2.5:7b", "--model", "qwen3:8b")
+    answer = run("bench", "speed", *models, "--runs", "1", "--out", "out", JIEQIAN_LLM_BASE_URL=ollama.url)
+    assert answer.returncode == 0, answer.stderr
+    told = json.loads((run.folder / "out" / "speed.json").read_text(encoding="utf-8"))["models"]
+    assert [(one["model"], one["lot"]) for one in told] == [
+        *(("qwen2.5:7b", "cold"), ("qwen2.5:7b", "second asker")),
+        *(("qwen3:8b", "cold"), ("qwen3:8b", "second asker")),
+    ]
+    assert all(one["without_the_model"] == 0 and one["first_token"]["p50"] > 0 for one in told)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("overhead", "--at-once", "0"), "write numbers"),
+        (("overhead", "--at-once", "x"), "write numbers"),
+        (("speed", "--language", "fr"), "--language is one of"),
+        (("load", "--clients", "99999"), "write numbers"),
+    ],
+)
+def test_wrong_usage_is_two_and_one_line(run: Commands, arguments: tuple[str, ...], told: str) -> None:
+    answer = run("bench", *arguments)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    assert told in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+def test_a_service_that_does_not_start_is_told(run: Commands) -> None:
+    answer = run("bench", "overhead", "--runs", "2", "--at-once", "1", JIEQIAN_DATABASE_URL="nothing")
+    assert answer.returncode == 1
+    assert "The service did not start: jieqian: DATABASE_URL is no URL" in answer.stderr.splitlines()[-1]

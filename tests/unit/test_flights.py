@@ -1,0 +1,189 @@
+"""One generation for all who wait for the same: joined late, left by some, ended with the last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from jieqian.cache.flights import Flights
+from jieqian.errors import ModelCutOff
+from jieqian.llm.client import ModelInfo
+from jieqian.sections.section import SECTIONS, SectionName
+from jieqian.sections.strategy import Draft, DraftText, WritingOptions, WritingOrder
+
+TEXT = [DraftText(SectionName.CONCLUSION, letter) for letter in "abc"]
+
+
+def sample_order(wanted: tuple[SectionName, ...] = SECTIONS) -> WritingOrder:
+    """An order that only the strategy of these tests ever sees."""
+    options = WritingOptions(context_tokens=4096, max_tokens=100)
+    return WritingOrder(client=None, model=ModelInfo(name="m"), prompt=None, wanted=wanted, options=options)
+
+
+class Scripted:
+    """A strategy whose drafts come when they are told to."""
+
+    name = "sequential"
+    shows_drafts = True
+    most_attempts = 3
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.left = 0
+        self.more: asyncio.Queue[Draft | BaseException | None] = asyncio.Queue()
+
+    async def write(self, _order: WritingOrder) -> AsyncIterator[Draft]:
+        self.begun += 1
+        try:
+            while (draft := await self.more.get()) is not None:
+                if isinstance(draft, BaseException):
+                    raise draft
+                yield draft
+        except asyncio.CancelledError:
+            self.left += 1
+            raise
+
+    def say(self, *drafts: Draft | BaseException | None) -> None:
+        for draft in drafts:
+            self.more.put_nowait(draft)
+
+
+class Place:
+    """A worker's place that notes what is done with it."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def lend(self) -> None:
+        self.done.append("lent")
+
+    async def take_back(self) -> None:
+        self.done.append("taken back")
+        await asyncio.sleep(0)
+
+
+class Asker:
+    """One task's view, read in the background."""
+
+    def __init__(
+        self, flights: Flights, strategy: Scripted, order: WritingOrder, key: str | None = "k", attempt: int = 0
+    ):
+        self.place, self.got, self.error = Place(), [], None
+        self.came = asyncio.Event()
+        self.work = asyncio.create_task(self._read(flights, strategy, order, key, attempt))
+
+    async def _read(self, flights, strategy, order, key, attempt) -> None:
+        try:
+            async with flights.drafts(key, attempt, strategy, order, self.place) as drafts:
+                async for draft in drafts:
+                    self.got.append(draft)
+                    self.came.set()
+        except ModelCutOff as error:
+            self.error = error
+
+    async def has(self, count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.got) < count:
+                self.came.clear()
+                await self.came.wait()
+
+    async def leave(self) -> None:
+        self.work.cancel()
+        await asyncio.gather(self.work, return_exceptions=True)
+
+
+@pytest.fixture
+def order() -> WritingOrder:
+    return sample_order()
+
+
+@pytest.fixture
+def flights() -> Flights:
+    return Flights()
+
+
+async def settle() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_ten_askers_of_the_same_ask_the_model_once(flights: Flights, order: WritingOrder):
+    strategy = Scripted()
+    askers = [Asker(flights, strategy, order) for _ in range(10)]
+    await settle()
+    strategy.say(*TEXT, None)
+    await asyncio.gather(*(asker.work for asker in askers))
+    assert strategy.begun == 1
+    assert all(asker.got == TEXT for asker in askers)
+    assert sum(asker.place.done.count("lent") for asker in askers) == 9, "all but one let others work"
+    assert flights.shared == 9
+
+
+async def test_who_joins_late_gets_it_from_the_beginning(flights: Flights, order: WritingOrder):
+    strategy = Scripted()
+    first = Asker(flights, strategy, order)
+    strategy.say(*TEXT[:2])
+    await first.has(2)
+    late = Asker(flights, strategy, order)
+    await late.has(2)
+    strategy.say(TEXT[2], None)
+    await asyncio.gather(first.work, late.work)
+    assert first.got == late.got == TEXT
+
+
+async def test_the_first_may_leave_and_the_last_ends_it(flights: Flights, order: WritingOrder):
+    strategy = Scripted()
+    first, second = Asker(flights, strategy, order), Asker(flights, strategy, order)
+    await settle()
+    strategy.say(TEXT[0])
+    await second.has(1)
+    await first.leave()
+    strategy.say(TEXT[1])
+    await second.has(2)
+    assert strategy.left == 0
+    await second.leave()
+    await settle()
+    assert strategy.left == 1, "nobody waits for it any more"
+    again = Asker(flights, strategy, order)
+    await settle()
+    assert strategy.begun == 2
+    await again.leave()
+
+
+async def test_another_attempt_another_order_or_no_key_is_another_generation(flights: Flights, order: WritingOrder):
+    strategy = Scripted()
+    less = sample_order(wanted=(SectionName.CONCLUSION,))
+    ways = [{}, {"attempt": 1}, {"key": "other"}, {"key": None}, {"key": None}]
+    askers = [Asker(flights, strategy, order, **way) for way in ways] + [Asker(flights, strategy, less)]
+    await settle()
+    assert strategy.begun == 6
+    for asker in askers:
+        await asker.leave()
+
+
+async def test_an_error_is_everybodys_and_is_joined_by_nobody(flights: Flights, order: WritingOrder):
+    strategy = Scripted()
+    first, second = Asker(flights, strategy, order), Asker(flights, strategy, order)
+    await settle()
+    strategy.say(TEXT[0], ModelCutOff())
+    await asyncio.gather(first.work, second.work)
+    assert first.error
+    assert second.error
+    assert first.got == second.got == TEXT[:1]
+    third = Asker(flights, strategy, order)
+    await settle()
+    assert strategy.begun == 2
+    strategy.say(*TEXT, None)
+    await third.work
+    assert third.got == TEXT
+
+
+async def test_closing_ends_every_generation(flights: Flights, order: WritingOrder):
+    strategy = Scripted()
+    asker = Asker(flights, strategy, order)
+    await settle()
+    await flights.close()
+    assert strategy.left == 1
+    await asker.work
