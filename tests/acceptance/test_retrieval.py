@@ -156,6 +156,12 @@ def drop_vectors(index: Path) -> None:
             path.unlink()
 
 
+def cut_vectors(index: Path) -> None:
+    for path in tree(index / "chroma"):
+        if path.name == "data_level0.bin":
+            os.truncate(path, path.stat().st_size // 2)
+
+
 def drop_about(index: Path) -> None:
     (index / "about.json").unlink()
 
@@ -173,7 +179,16 @@ def spoil_everything(index: Path) -> None:
 @needs_index
 @pytest.mark.parametrize(
     "spoil",
-    [spoil_sqlite, spoil_vectors, drop_sqlite, drop_vectors, drop_about, put_a_file_there, spoil_everything],
+    [
+        spoil_sqlite,
+        spoil_vectors,
+        drop_sqlite,
+        drop_vectors,
+        cut_vectors,
+        drop_about,
+        put_a_file_there,
+        spoil_everything,
+    ],
     ids=lambda spoil: spoil.__name__,
 )
 def test_a_damaged_index_holds_up_no_reading_and_is_made_anew(

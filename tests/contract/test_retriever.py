@@ -18,6 +18,7 @@ from jieqian.errors import IndexFailed
 from jieqian.languages import Language
 from jieqian.lots.library import LotLibrary
 from jieqian.lots.lot import TOPICS
+from jieqian.retrieval import index
 from jieqian.retrieval.embedders import missing_packages
 from jieqian.retrieval.passage import FaqPassage
 from jieqian.retrieval.retriever import Retriever
@@ -259,6 +260,47 @@ async def test_an_embedder_that_fails_is_told_and_characters_serve(open_retrieve
     found = await retriever.find("會升遷嗎？", library.lot("river", 1), Language.ZH_HANT)
     assert (found.how, found.note) == ("lexical", "the model is not there")
     assert len(found.passages) == 5
+
+
+@needs_index
+@pytest.mark.parametrize("how", ["dead", "hung"])
+async def test_an_embedder_that_goes_away_is_told_and_holds_up_one_reading(
+    open_retriever: Open, library: LotLibrary, how: str, monkeypatch: pytest.MonkeyPatch
+):
+    class Going(CharacterEmbedder):
+        here, asked = True, 0
+
+        async def identify(self) -> tuple[str, int]:
+            if not self.here:
+                raise IndexFailed("embedder", "the model went away")
+            return await super().identify()
+
+        async def question(self, text: str) -> list[float]:
+            self.asked += 1
+            if not self.here and how == "hung":
+                await asyncio.sleep(60)
+            if not self.here:
+                raise IndexFailed("embedder", "the model went away")
+            return await super().question(text)
+
+    monkeypatch.setitem(index._AGAIN, "embedder", 0.2)
+    monkeypatch.setattr(index, "PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(index, "LOADING_SECONDS", 0.5)
+    embedder = Going()
+    retriever = await open_retriever(embedder)
+    lot = library.lot("river", 1)
+    embedder.here = False
+    first = await retriever.find("會升遷嗎？", lot, Language.ZH_HANT)
+    assert (first.how, len(first.passages)) == ("lexical", 5)
+    await until(lambda: retriever.note.startswith("passages are"))
+    assert "went away" in retriever.note or "did not answer" in retriever.note
+    asked = embedder.asked
+    for _ in range(20):
+        assert (await retriever.find("會升遷嗎？", lot, Language.ZH_HANT)).how == "lexical"
+    assert embedder.asked == asked  # none of them waited for it
+    embedder.here = True
+    await until(lambda: retriever.note.startswith("ok"))
+    assert (await retriever.find("會升遷嗎？", lot, Language.ZH_HANT)).how == "vector"
 
 
 @needs_index

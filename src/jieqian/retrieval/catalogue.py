@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,18 +30,24 @@ class Catalogue:
     passages: Mapping[str, StoredPassage]
     lots: Mapping[str, Lot]
     versions: Mapping[str, str] = field(default_factory=dict)
+    _by_use: dict[tuple[str, Language], list[StoredPassage]] = field(init=False, repr=False, default_factory=dict)
+    _explained: set[tuple[str, Language]] = field(init=False, repr=False, default_factory=set)
 
-    def of(self, collection: str, language: Language) -> list[StoredPassage]:
+    def __post_init__(self) -> None:
+        for passage in self.passages.values():
+            for language in passage.serves:
+                use = passage.collection, language
+                self._by_use.setdefault(use, []).append(passage)
+                if passage.explains:
+                    self._explained.add(use)
+
+    def of(self, collection: str, language: Language) -> Sequence[StoredPassage]:
         """A collection's passages that serve readings in a language."""
-        return [
-            passage
-            for passage in self.passages.values()
-            if passage.collection == collection and language in passage.serves
-        ]
+        return self._by_use.get((collection, language), ())
 
     def explains(self, collection: str, language: Language) -> bool:
         """Whether any of these is more than verse."""
-        return any(passage.explains for passage in self.of(collection, language))
+        return (collection, language) in self._explained
 
 
 def make_catalogue(library: LotLibrary, faq: Iterable[FaqPassage]) -> Catalogue:

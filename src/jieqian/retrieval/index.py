@@ -26,6 +26,11 @@ logger = logging.getLogger(__name__)
 
 #: Questions whose vectors are kept, 1.5 kB each.
 MOST_VECTORS = 2000
+#: The longest a reading waits for the index, in seconds.
+PATIENCE_SECONDS = 2.0
+#: The longest an embedder may take to load its model.
+LOADING_SECONDS = 10.0
+_TRIAL = "籤"
 #: How many of the nearest are asked for, to choose from.
 CANDIDATES = 40
 _LOAD_SECONDS, _OPEN_SECONDS, _WORK_SECONDS, _PING_SECONDS = 60.0, 20.0, 60.0, 20.0
@@ -43,7 +48,7 @@ _AGAIN: dict[str, float | None] = {
     "embedder": 30.0,
 }
 _ADVICE = {
-    "missing": "Install it: pip install 'jieqian[retrieval]', and start again.",
+    "missing": "Mend or install it: pip install 'jieqian[retrieval]', and start again.",
     "damaged": "`jieqian corpus index --force` makes it anew.",
     "locked": "End that process; it is tried again every 10 s.",
     "unusable": "See to rights and free space of {folder}; it is tried again every minute.",
@@ -102,11 +107,12 @@ class VectorIndex:
         catalogue = self._catalogue()
         question = both_ends(question, QUESTION_CHARACTERS)
         known = self._vectors.get(question)
-        vector = list(known) if known is not None else await self._embedder.question(question)
-        asked: dict[str, Any] = {"question": question} if vector is None else {"vector": vector}
+        asked: dict[str, Any] = {"collection": lot.collection, "most": CANDIDATES}
         where = _filters(catalogue, lot, language, topic)
         try:
-            told = await self._process.request("search", _PING_SECONDS, most=CANDIDATES, where=where, **asked)
+            vector = list(known) if known is not None else await self._embedder.question(question)
+            asked |= {"question": question} if vector is None else {"vector": vector}
+            told = await self._process.request("search", _PING_SECONDS, where=where, **asked)
         except IndexFailed as failed:
             self.doubt(failed)
             raise
@@ -205,6 +211,7 @@ class VectorIndex:
             self._wake.clear()
             if self._suspect:
                 await self._ask("ping", _PING_SECONDS)
+                await self._embedder_answers()
                 trouble, self._trouble = self._trouble, None
                 if trouble is not None and trouble.kind != "embedder":
                     raise trouble
@@ -214,12 +221,23 @@ class VectorIndex:
                 ms = round((time.perf_counter() - begun) * 1000)
                 facts = {"action": "index_level", "passages": len(self._have), "made": made, "ms": ms}
                 logger.info("the index is level with the passages", extra=facts)
+            for collection in {passage.collection: None for passage in self._catalogue().passages.values()}:
+                await self._ask("hold", collection=collection)
             self._healed = False
             if not self._wake.is_set():
                 self.level = True
                 self.rounds += 1
                 await self._wake.wait()
         await self._end_process()
+
+    async def _embedder_answers(self) -> None:
+        """Raises `IndexFailed` where it does not, or not as soon as a reading needs it."""
+        for seconds in (LOADING_SECONDS, PATIENCE_SECONDS):  # the first time it may have to load its model
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._embedder.question(_TRIAL)
+            except TimeoutError:
+                raise IndexFailed("embedder", f"the embedder did not answer within {seconds:g} s") from None
 
     async def _make_level(self) -> int:
         """Take out what is gone, put in what is new; how many were put in."""
@@ -254,10 +272,16 @@ class VectorIndex:
     async def _put(self, passages: Sequence[StoredPassage], **vectors: Any) -> None:
         facts = [_facts(passage) for passage in passages]
         await self._ask("put", ids=[passage.id for passage in passages], facts=facts, **vectors)
+        wanted = self._catalogue().passages
+        done = self.progress.done
         for passage in passages:
+            its = wanted.get(passage.id)
+            if its is not None and its.mark == passage.mark != self._have.get(passage.id):
+                done += 1
+                if passage.kind is not Kind.FAQ:
+                    self._pending[passage.collection] -= 1
             self._have[passage.id] = passage.mark
-        self._pending = self._left()
-        self.progress = Progress(self.progress.done, self.progress.of, passages[-1].collection)
+        self.progress = Progress(done, self.progress.of, passages[-1].collection)
 
     def _left(self) -> Counter[str]:
         """How many passages of each collection's lots are not in it; the progress is set by the way."""

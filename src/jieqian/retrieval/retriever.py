@@ -18,15 +18,13 @@ from jieqian.retrieval.catalogue import Catalogue, make_catalogue
 from jieqian.retrieval.choosing import choose_passages
 from jieqian.retrieval.embedders import Embedder
 from jieqian.retrieval.finding import Found
-from jieqian.retrieval.index import VectorIndex
+from jieqian.retrieval.index import PATIENCE_SECONDS, VectorIndex
 from jieqian.retrieval.lexical import Lexicon
 from jieqian.retrieval.passage import FaqPassage, StoredPassage
 from jieqian.sections.topics import topic_of
 
 logger = logging.getLogger(__name__)
 
-#: The longest a reading waits for the index, in seconds.
-PATIENCE_SECONDS = 2.0
 #: How often it is looked whether collections came or went, in seconds: a look is a comparison of tuples.
 _LOOK_SECONDS = 1.0
 #: Added to the similarity of a passage on the question's topic: the e5 models' similarities all lie between 0.75 and
@@ -82,7 +80,9 @@ class Retriever:
                 try:
                     async with asyncio.timeout(PATIENCE_SECONDS):
                         ranked = await self._index.search(question, lot, language, topic)
-                    return self._found(_by_topic(ranked, topic), lot, language, "vector", None)
+                    if ranked or not self._catalogue.of(lot.collection, language):
+                        return self._found(_by_topic(ranked, topic), lot, language, "vector", None)
+                    note = "the index found none of them"
                 except IndexFailed as failed:
                     note = failed.detail
                 except TimeoutError:
