@@ -112,6 +112,8 @@ BAD = [
     Case("no number", "number_missing", "guanyin/2", EN, FIRST, "Guanyin says: line 1 shows a fish. Line 2 says to wait. Line 3 tells of change, and line 4 is the leap."),
     Case("another number", "number_missing", "guanyin/2", HANT, FIRST, "觀音第十二籤。首句說大魚守著江湖；第二句說時候未到；第三句講將來；末句一躍而過。"),
     Case("the number in the collection's name", "number_missing", "guanyin/100", HANT, FIRST, "觀音靈籤一百籤：首句說佛，第二句說路，第三句說心，末句說回頭是岸，慢慢來。"),
+    Case("a sentence twice", "repeats_itself", "guanyin/1", EN, WHOLE, "Begin with what you can do today. Friends will help you on the road. Elders will advise you. Friends will help you on the road."),
+    Case("a sentence twice in Chinese", "repeats_itself", "guanyin/1", HANT, END, "條件都齊備了，先從今天能做的事開始。身邊的人會幫你。條件都齊備了，先從今天能做的事開始。"),
     Case("a copy", "repeats_section", "guanyin/1", EN, WHOLE, PLAIN + "Friends will help.", written=PLAIN + "Elders will advise."),
     Case("a copy in Chinese, in the other script", "repeats_section", "guanyin/1", HANS, END, "条件都齐备了，先从今天能做的事开始，慢慢来。", written="條件都齊備了，先從今天能做的事開始，不要貪快。"),
     Case("a copy in Japanese", "repeats_section", "guanyin/1", JA, END, "準備はもう整っています。声をかければ話は進みます。", written="準備はもう整っています。声をかければ話は必ず前に進みます。"),
@@ -121,6 +123,9 @@ BAD = [
     Case("a bad lot as the best", "polarity_reversed", "yuelao/34", EN, WHOLE, "This is an extremely auspicious lot: love comes to you this year and stays."),
     Case("a bad lot as 大吉", "polarity_reversed", "yuelao/34", HANS, WHOLE, "恭喜你，此签大吉，感情很快就会有好结果，可以放心去追求。"),
     Case("a bad lot as triumph", "polarity_reversed", "yuelao/34", HANT, WHOLE, "接下來感情一帆風順，求婚必定成功，只要開口就會有好消息。"),
+    Case("a mixed lot as of high rank", "polarity_reversed", "yuelao/2", EN, WHOLE, "Your lot holds a high rank, so love will come by itself and you can lean back."),
+    Case("a mixed lot as the worst", "polarity_reversed", "yuelao/2", HANT, WHOLE, "這是一支下下籤，感情上會遇到很多阻礙，最好先不要行動。"),
+    Case("a cautioning lot as of high rank", "polarity_reversed", "guanyin/2", EN, WHOLE, "This is a high-ranking lot, and the change of work you ask about is well favoured."),
     Case("a cautioning lot as the best, in Japanese", "polarity_reversed", "guanyin/2", JA, WHOLE, "これは最高の運勢です。思い切って前へ進めば、望んだ通りになります。"),
     Case("fate", "told_as_fate", "yuelao/34", EN, WHOLE, "You are doomed in love, whatever you may try this year."),
     Case("fate in Chinese", "told_as_fate", "yuelao/34", HANT, WHOLE, "這段感情注定失敗，做什麼都沒有用，還是放棄比較好。"),
@@ -155,7 +160,7 @@ def test_the_advice_names_what_is_missing() -> None:
 
 
 def test_the_checks_are_all_in_use() -> None:
-    assert len(set(CHECKS)) == len(CHECKS) == 15
+    assert len(set(CHECKS)) == len(CHECKS) == 16
 
 
 @pytest.mark.timeout(10)

@@ -112,3 +112,14 @@ def test_in_a_pipe_sections_come_in_the_order_of_the_reading(capsys: pytest.Capt
     ]
     teller.stopped({"line_by_line": {}, "overall_development": {}, "conclusion": {}})
     assert capsys.readouterr().out.startswith("\n## Conclusion\nconclusion.\n")
+
+
+def test_the_times_of_a_stage_done_several_times_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    with a_terminal(monkeypatch, 100, "xterm") as terminal:
+        teller = TextTeller()
+        teller.begin({"language": "en"})
+        for ms in (4000, 500, 1500):
+            teller.event("stage", {"stage": "model", "state": "started", "message": "Writing"})
+            teller.event("stage", {"stage": "model", "state": "finished", "ms": ms})
+        teller.event("completed", {"sources": [], "timings": TIMINGS | {"total_time_ms": 6100.0}})
+    assert re.search(r"6(\.0)? s · .*6\.1 s", terminal.shown.splitlines()[-1])

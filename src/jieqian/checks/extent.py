@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -36,6 +37,9 @@ _UNIT = re.compile(r"[a-z0-9'’]+|[^\W_]")
 # A loop shows as few different runs of words among many; prose has nearly all different.
 _RUN, _TAIL, _FEWEST_UNITS, _LEAST_DIFFERENT = 5, 120, 40, 0.6
 _SAME_SENTENCES, _SENTENCE_LETTERS = 3, 8
+# Two sentences of so many letters are not equal by chance.
+_LONG_SPACED, _LONG_UNSPACED = 24, 14
+_EDGES = " .,;:\"'“”‘’「」、，；："
 
 
 def present(read: ReadDraft) -> Complaint | None:
@@ -50,10 +54,18 @@ def ends(read: ReadDraft) -> Complaint | None:
     own = read.own_words.casefold()
     loops = (
         _SAME_CHARACTER.search(own) is not None
-        or _most_equal_sentences(own) >= _SAME_SENTENCES
+        or _most_equal_sentences(own, _SENTENCE_LETTERS) >= _SAME_SENTENCES
         or _is_loop(_UNIT.findall(own))
     )
     return complain("runaway", read.draft.language) if loops else None
+
+
+def says_it_once(read: ReadDraft) -> Complaint | None:
+    """`repeats_itself`: a sentence stands in it twice."""
+    language = read.draft.language
+    long = _LONG_SPACED if language is Language.EN else _LONG_UNSPACED
+    twice = _most_equal_sentences(read.own_words.casefold(), long) > 1
+    return complain("repeats_itself", language) if twice else None
 
 
 def long_enough(read: ReadDraft) -> Complaint | None:
@@ -74,10 +86,10 @@ def _squeezed(text: str) -> str:
     return " ".join(text.split())
 
 
-def _most_equal_sentences(text: str) -> int:
-    sentences = [_squeezed(sentence) for sentence in _SENTENCE_END.split(text)]
-    long = [sentence for sentence in sentences if sum(map(str.isalnum, sentence)) >= _SENTENCE_LETTERS]
-    return max((long.count(sentence) for sentence in set(long)), default=0)
+def _most_equal_sentences(text: str, fewest_letters: int) -> int:
+    sentences = (_squeezed(sentence).strip(_EDGES) for sentence in _SENTENCE_END.split(text))
+    long = Counter(sentence for sentence in sentences if sum(map(str.isalnum, sentence)) >= fewest_letters)
+    return max(long.values(), default=0)
 
 
 def _is_loop(units: Sequence[str]) -> bool:

@@ -4,7 +4,8 @@ A cautious check: a good text refused costs an attempt, while the prompt already
 phrase counts only where it stands by itself: not after a negation, a condition or a fear ("not a promise of great
 fortune", 若以為大吉), not before one (大吉とは限らない), not in a question, not where the verse, the commentary or the
 asker says it. A statement of the rank itself ("this is a highly auspicious lot" of a lot ranked 下) is refused at
-once; mere tone only when two different phrases agree. Lots of mixed or no rank can be told either way.
+once; mere tone only when two different phrases agree. A lot of mixed rank can be told in either tone, but not as of
+the best or the worst rank; one of no rank can be told either way.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ from jieqian.checks.phrases import phrases
 from jieqian.checks.verse import ReadDraft, fold
 from jieqian.lots.lot import Lot, Polarity
 
-_OPPOSITE = {Polarity.GREAT: "bad", Polarity.GOOD: "bad", Polarity.CAUTION: "good", Polarity.BAD: "good"}
+_OPPOSITE = {
+    Polarity.GREAT: ("bad",),
+    Polarity.GOOD: ("bad",),
+    Polarity.MIXED: ("good", "bad"),
+    Polarity.CAUTION: ("good",),
+    Polarity.BAD: ("good",),
+}
 # How far a negation reaches, in characters; it does not reach over the end of a sentence.
 _REACH_SPACED, _REACH_UNSPACED, _REACH_AFTER = 28, 9, 10
 _SENTENCE_ENDS = "。.!;!;\n"
@@ -27,11 +34,11 @@ _TONES_TO_REFUSE = 2
 def keeps_polarity(read: ReadDraft) -> Complaint | None:
     """`polarity_reversed`: a good rank told as disaster, or a bad one as great fortune."""
     fortune = read.draft.lot.fortune
-    opposite = _OPPOSITE.get(fortune.polarity) if fortune else None
-    if fortune is None or opposite is None:
+    if fortune is None:
         return None
-    ranks = _claimed(read, phrases("polarity", f"rank_{opposite}"))
-    tones = _claimed(read, phrases("polarity", f"tone_{opposite}"))
+    opposite = _OPPOSITE[fortune.polarity]
+    ranks = [rank for each in opposite for rank in _claimed(read, phrases("polarity", f"rank_{each}"))]
+    tones = _claimed(read, phrases("polarity", f"tone_{opposite[0]}")) if len(opposite) == 1 else ()
     if not ranks and len(tones) < _TONES_TO_REFUSE:
         return None
     return complain("polarity_reversed", read.draft.language, rank=fortune.label)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from jieqian.checks.check import Complaint, SectionDraft
-from jieqian.checks.extent import ends, long_enough, present, short_enough
+from jieqian.checks.extent import ends, long_enough, present, says_it_once, short_enough
 from jieqian.checks.grounding import explains_every_line, names_the_lot, takes_up_every_line
 from jieqian.checks.leaks import hides_prompt, hides_thinking, is_plain
 from jieqian.checks.polarity import keeps_polarity, leaves_open
@@ -28,6 +28,7 @@ CHECKS: tuple[Callable[[ReadDraft], Complaint | None], ...] = (
     names_the_lot,
     long_enough,
     short_enough,
+    says_it_once,
     is_its_own,
     keeps_polarity,
     leaves_open,

@@ -126,11 +126,11 @@ class TextTeller:
     def _on_stage(self, data: Mapping[str, Any]) -> None:
         stage = str(data["stage"])
         if data["state"] == "started":
-            self._stages[stage] = None
+            self._stages.setdefault(stage, None)
             self._since, self._doing = time.monotonic(), str(data["message"])
             self._show_status()
             return
-        self._stages[stage] = float(data["ms"])
+        self._stages[stage] = (self._stages.get(stage) or 0.0) + float(data["ms"])  # a model may take several attempts
         if not lively(sys.stderr):
             note(f"{self._stage_name(stage)}: {self._words.seconds(data['ms'])}")
 
