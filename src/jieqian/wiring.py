@@ -88,7 +88,7 @@ class House:
         self.passages = make_retriever(settings, self.lots, self._approved_answers)
         self.answers = Answers(self.secret, self.passages.version, on=settings.cache_entries > 0)
         self.flights = Flights()
-        self.faq_scribe = FaqScribe(self.store, self.lots, self.metrics)
+        self.faq_scribe = FaqScribe(self.store, self.lots, self.metrics, is_busy=lambda: self.pool.counts.active > 0)
         self.faq_review = FaqReview(self.store, self.passages)
         self.doorbell = InProcessDoorbell()
         self.pool = WorkerPool(self.store, self.doorbell, self._run_task, slots=settings.workers, on_end=self._ended)

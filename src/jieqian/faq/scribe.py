@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from jieqian.errors import StoreError, UnknownCollection, UnknownLot, UnknownTask
@@ -22,6 +24,9 @@ logger = logging.getLogger(__name__)
 
 #: Readings that may wait to be looked at.
 MOST_WAITING = 100
+#: How long a candidate waits for a moment in which no reading is being written, in seconds.
+QUIET_SECONDS = 30.0
+_LOOK_SECONDS = 0.1
 #: How many of a lot's entries a new question is compared with.
 _MOST_COMPARED = 500
 #: How long an orderly stop waits for the candidates of the last readings, in seconds.
@@ -40,13 +45,21 @@ class FaqScribe:
     """Offers each ended reading for review, where it is worth one."""
 
     def __init__(
-        self, store: TaskStore, lots: LotLibrary, metrics: FaqMeasured, *, most_waiting: int = MOST_WAITING
+        self,
+        store: TaskStore,
+        lots: LotLibrary,
+        metrics: FaqMeasured,
+        *,
+        most_waiting: int = MOST_WAITING,
+        is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
         self._store = store
         self._lots = lots
         self._metrics = metrics
         self._waiting: asyncio.Queue[str] = asyncio.Queue(most_waiting)
         self._work: asyncio.Task[None] | None = None
+        self._is_busy = is_busy
+        self._hurry = asyncio.Event()
 
     def offer(self, task_id: str) -> None:
         """A reading has ended and its asker has it. Returns at once."""
@@ -68,6 +81,7 @@ class FaqScribe:
         """Finish what waits, for so long; the rest is dropped. The store must still be open."""
         if self._work is None:
             return
+        self._hurry.set()
         try:
             async with asyncio.timeout(seconds):
                 await self.settled()
@@ -81,6 +95,7 @@ class FaqScribe:
         while True:
             task_id = await self._waiting.get()
             try:
+                await self._a_quiet_moment()
                 await self._look_at(task_id)
             except Exception:
                 # Whatever it is, later readings are still to be looked at, and no asker is concerned.
@@ -88,6 +103,13 @@ class FaqScribe:
                 logger.exception("no candidate", extra={"action": "faq_failed", "task_id": task_id})
             finally:
                 self._waiting.task_done()
+
+    async def _a_quiet_moment(self) -> None:
+        """Masking takes processor time that readings under way need; a house that is never quiet is not waited for."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(QUIET_SECONDS):
+                while self._is_busy() and not self._hurry.is_set():  # noqa: ASYNC110 (nobody tells when all is quiet)
+                    await asyncio.sleep(_LOOK_SECONDS)
 
     async def _look_at(self, task_id: str) -> None:
         begun = time.perf_counter()

@@ -221,6 +221,11 @@ class Call:
         """From now on wait no longer than this many seconds."""
         self._left = min(self._left, seconds)
 
+    @property
+    def has_line(self) -> bool:
+        """Whether a whole line is here that nobody has to wait for."""
+        return self._buffer.find(b"\n", self._searched) >= 0
+
     async def line(self) -> bytes | None:
         """The next line without its line feed, or None at the end. A last line without a line feed is given too."""
         while (end := self._buffer.find(b"\n", self._searched)) < 0:

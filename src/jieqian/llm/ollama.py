@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any, Literal
 
 from jieqian.errors import ModelCutOff, ModelError, ModelNotFound, ModelRefused
+from jieqian.llm.batches import in_batches
 from jieqian.llm.client import Finished, ModelChunk, ModelInfo, ModelRequest, ThinkingDelta
 from jieqian.llm.http import Call, ModelHttp
 from jieqian.llm.nearest import full_name, nearest_name
@@ -60,13 +61,8 @@ class OllamaClient:
         call = self._http.call("/api/chat", self._body(request), first=first, between=between, private=private)
         try:
             async with call:
-                answer = _Answer(self._http, call, request)
-                while (line := await call.line()) is not None:
-                    for chunk in answer.read(line):
-                        yield chunk
-                    if answer.finished:
-                        return
-                raise call.cut_off()
+                async for chunk in in_batches(_Answer(self._http, call, request).steps(), call):
+                    yield chunk
         except ModelNotFound:
             raise await self._nearest(request.model) from None
 
@@ -122,8 +118,15 @@ class _Answer:
         self._content, self._thinking = ThinkSplitter(), WholeCharacters()
         self.finished = False
 
-    def read(self, line: bytes) -> list[ModelChunk]:
-        """The chunks of one whole line."""
+    async def steps(self) -> AsyncIterator[list[ModelChunk]]:
+        """The chunks of each line, to the end."""
+        while not self.finished:
+            line = await self._call.line()
+            if line is None:
+                raise self._call.cut_off()
+            yield self._read(line)
+
+    def _read(self, line: bytes) -> list[ModelChunk]:
         if not line.strip():
             return []
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 from jieqian.errors import ModelCutOff, ModelError, ModelRefused, ModelTimeout
@@ -29,7 +30,12 @@ class OpenAIAnswer:
         self._timings: dict[str, Any] = {}
         self.finished = False
 
-    async def line(self) -> bytes | None:
+    async def steps(self) -> AsyncIterator[list[ModelChunk]]:
+        """The chunks of each line, to the end."""
+        while not self.finished:
+            yield self._read_line(await self._line())
+
+    async def _line(self) -> bytes | None:
         """The next line, or None at the end: also where the server holds or breaks the line after its answer's end."""
         try:
             return await self._call.line()
@@ -38,7 +44,7 @@ class OpenAIAnswer:
                 raise
             return None
 
-    def read(self, line: bytes | None) -> list[ModelChunk]:
+    def _read_line(self, line: bytes | None) -> list[ModelChunk]:
         """The chunks of one line; at the end (None) the last ones, with exactly one `Finished`."""
         event = self._events.end() if line is None else self._events.feed(line)
         done = event is not None and event.data.strip() == "[DONE]"

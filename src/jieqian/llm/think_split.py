@@ -49,6 +49,10 @@ class ThinkSplitter:
         """What can be told of the content so far; at most a beginning of a tag is held back."""
         self._held += self._characters.feed(text)
         out: list[TextDelta | ThinkingDelta] = []
+        if "<" not in self._held:
+            self._put(out, self._held)
+            self._held = ""
+            return out
         while (found := self._next_tag()) is not None:
             start, tag = found
             self._put(out, self._held[:start])

@@ -208,7 +208,11 @@ class Record:
 
     async def attempt_ended(self, reason: str | None) -> None:
         """An attempt ended with sections missing (`reason`) or with all of them (None)."""
-        await _unbroken(self._count_attempt())
+        if self.missing:
+            await _unbroken(self._count_attempt())
+        else:  # the end is told with the next write, and counts it
+            self.attempts += 1
+            self.attempting = False
         self._log("attempt", attempt=self.attempts, reason=reason or "complete", missing=len(self.missing))
 
     async def _count_attempt(self) -> None:
@@ -281,7 +285,9 @@ class Record:
         error: Mapping[str, Any] | None = None,
         keep: KeptAnswer | None = None,
     ) -> None:
-        await self._store.end(self.task.id, self._token, status, timings, events, error=error, keep=keep)
+        await self._store.end(
+            self.task.id, self._token, status, timings, events, attempts=self.attempts, error=error, keep=keep
+        )
         log_end(status.value, timings)
 
     async def _append(self, events: Sequence[Event]) -> None:

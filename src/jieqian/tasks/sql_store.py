@@ -215,6 +215,7 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
         timings: Mapping[str, Any],
         events: Sequence[Event],
         *,
+        attempts: int | None = None,
         error: Mapping[str, Any] | None = None,
         keep: KeptAnswer | None = None,
     ) -> None:
@@ -224,7 +225,10 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
             if keep is not None:
                 keep_answer(connection, keep, self._most_answers)
 
-        await self._under_lease(task_id, token, events, and_also=keep_it, status=status, error=error, **_ended(timings))
+        changes = {"status": status, "error": error, **_ended(timings)}
+        if attempts is not None:
+            changes["attempts"] = attempts
+        await self._under_lease(task_id, token, events, and_also=keep_it, **changes)
 
     async def end_with(self, task_id: str, token: str, answer: KeptAnswer, reused: Reused) -> None:
         """See `TaskStore.end_with`."""

@@ -147,10 +147,14 @@ class TaskStore(Protocol):
         timings: Mapping[str, Any],
         events: Sequence[Event],
         *,
+        attempts: int | None = None,
         error: Mapping[str, Any] | None = None,
         keep: KeptAnswer | None = None,
     ) -> None:
-        """End a running task; with `keep` its answer is kept for those who ask the same."""
+        """End a running task after so many `attempts` (None: as many as were counted).
+
+        With `keep` its answer is kept for those who ask the same.
+        """
         ...
 
     async def end_with(self, task_id: str, token: str, answer: KeptAnswer, reused: Reused) -> None:

@@ -187,12 +187,14 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers):
         timings: Mapping[str, Any],
         events: Sequence[Event],
         *,
+        attempts: int | None = None,
         error: Mapping[str, Any] | None = None,
         keep: KeptAnswer | None = None,
     ) -> None:
         """See `TaskStore.end`."""
         if not status.ended:
             raise ValueError(f"{status} is no end")
+        counted: dict[str, Any] = {} if attempts is None else {"attempts": attempts}
         await self._under_lease(
             task_id,
             token,
@@ -203,6 +205,7 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers):
             ended_at=time.time(),
             lease_token=None,
             lease_expires_at=None,
+            **counted,
         )
         if keep is not None:
             self._keep(keep)
