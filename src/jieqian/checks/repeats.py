@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from collections import OrderedDict
 
-from jieqian.checks.check import Complaint
+from jieqian.checks.check import Complaint, SectionDraft
 from jieqian.checks.complaints import complain
 from jieqian.checks.verse import ReadDraft, fold, without_quotations
 
 _UNIT = re.compile(r"[a-z0-9'’]+|[^\W_]")
 _SHINGLE, _FEWEST, _MOST_SHARED = 4, 6, 0.5
+# Of the readings under way: six sections each, some kilobytes of hashes a section.
+_MOST_SEEN = 512
+_seen: OrderedDict[tuple[str, str, tuple[str, ...]], frozenset[int]] = OrderedDict()
 
 
 def is_its_own(read: ReadDraft) -> Complaint | None:
@@ -20,7 +23,7 @@ def is_its_own(read: ReadDraft) -> Complaint | None:
     for section, text in draft.written.items():
         if section is draft.section:
             continue
-        other = shingles(without_quotations(text, draft.lot, draft.collection))
+        other = _known(text, draft)
         if min(len(own), len(other)) < _FEWEST:
             continue
         if len(own & other) >= min(len(own), len(other)) * _MOST_SHARED:
@@ -28,8 +31,19 @@ def is_its_own(read: ReadDraft) -> Complaint | None:
     return None
 
 
-@lru_cache(maxsize=64)
-def shingles(text: str) -> frozenset[tuple[str, ...]]:
-    """Runs of four units: words of a spaced language, characters of Chinese and Japanese."""
+def _known(text: str, draft: SectionDraft) -> frozenset[int]:
+    """The runs of a section already checked: each of the later ones is compared with it."""
+    key = text, draft.lot.id, draft.lot.lines
+    found = _seen.pop(key, None)
+    if found is None:
+        found = shingles(without_quotations(text, draft.lot, draft.collection))
+    _seen[key] = found
+    if len(_seen) > _MOST_SEEN:
+        _seen.popitem(last=False)
+    return found
+
+
+def shingles(text: str) -> frozenset[int]:
+    """The hashes of runs of four units: words of a spaced language, characters of Chinese and Japanese."""
     units = _UNIT.findall(fold(text))
-    return frozenset(tuple(units[index : index + _SHINGLE]) for index in range(len(units) - _SHINGLE + 1))
+    return frozenset(map(hash, zip(*(units[start:] for start in range(_SHINGLE)), strict=False)))

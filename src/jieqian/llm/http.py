@@ -186,8 +186,7 @@ class Call:
         self._first, self._between = first, between
         self._left = first
         self._spoken = False
-        self._buffer = bytearray()
-        self._searched = 0
+        self._begun = b""
         self._response: aiohttp.ClientResponse | None = None
         self.private = private
         self.refused_with = ""
@@ -221,30 +220,21 @@ class Call:
         """From now on wait no longer than this many seconds."""
         self._left = min(self._left, seconds)
 
-    @property
-    def has_line(self) -> bool:
-        """Whether a whole line is here that nobody has to wait for."""
-        return self._buffer.find(b"\n", self._searched) >= 0
+    async def lines(self) -> list[bytes]:
+        """The lines that are here by now, one at least, without their line feeds; none at the end.
 
-    async def line(self) -> bytes | None:
-        """The next line without its line feed, or None at the end. A last line without a line feed is given too."""
-        while (end := self._buffer.find(b"\n", self._searched)) < 0:
-            self._searched = len(self._buffer)
-            if self._searched > _LONGEST_LINE:
+        A last line without a line feed is given too.
+        """
+        while chunk := await self._read():
+            *whole, self._begun = (self._begun + chunk).split(b"\n")
+            if max(map(len, (*whole, self._begun))) > _LONGEST_LINE:
                 raise ModelRefused(
                     f"The model server at {self._http.shown_url} sent a line of over {_LONGEST_LINE} bytes."
                 )
-            chunk = await self._read()
-            if not chunk:
-                left = bytes(self._buffer)
-                self._buffer.clear()
-                self._searched = 0
-                return left or None
-            self._buffer += chunk
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 1]
-        self._searched = 0
-        return line
+            if whole:
+                return whole
+        left, self._begun = self._begun, b""
+        return [left] if left else []
 
     def cut_off(self) -> ModelCutOff:
         """The error for an answer that ended before its end."""

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any, Literal
 
 from jieqian.errors import ModelCutOff, ModelError, ModelNotFound, ModelRefused
-from jieqian.llm.batches import in_batches
-from jieqian.llm.client import Finished, ModelChunk, ModelInfo, ModelRequest, ThinkingDelta
+from jieqian.llm.client import Finished, ModelChunk, ModelInfo, ModelRequest, TextDelta, ThinkingDelta
 from jieqian.llm.http import Call, ModelHttp
 from jieqian.llm.nearest import full_name, nearest_name
 from jieqian.llm.profiles import complete
@@ -61,8 +60,13 @@ class OllamaClient:
         call = self._http.call("/api/chat", self._body(request), first=first, between=between, private=private)
         try:
             async with call:
-                async for chunk in in_batches(_Answer(self._http, call, request).steps(), call):
-                    yield chunk
+                answer = _Answer(self._http, call, request)
+                while not answer.finished:
+                    lines = await call.lines()
+                    if not lines:
+                        raise call.cut_off()
+                    for chunk in answer.read(lines):
+                        yield chunk
         except ModelNotFound:
             raise await self._nearest(request.model) from None
 
@@ -118,17 +122,27 @@ class _Answer:
         self._content, self._thinking = ThinkSplitter(), WholeCharacters()
         self.finished = False
 
-    async def steps(self) -> AsyncIterator[list[ModelChunk]]:
-        """The chunks of each line, to the end."""
-        while not self.finished:
-            line = await self._call.line()
-            if line is None:
-                raise self._call.cut_off()
-            yield self._read(line)
+    def read(self, lines: Sequence[bytes]) -> Iterator[ModelChunk]:
+        """The chunks of lines that came at once; their texts are joined. Raises after what came before the error."""
+        content: list[str] = []
+        try:
+            for line in lines:
+                document = self._document(line)
+                message = document.get("message") or {}
+                content.append(message.get("content") or "")
+                if message.get("thinking") or document.get("done"):
+                    yield from self._said(content)
+                    yield from self._others(message, document)
+                if self.finished:
+                    return
+        except ModelError:
+            yield from self._said(content)
+            raise
+        yield from self._said(content)
 
-    def _read(self, line: bytes) -> list[ModelChunk]:
+    def _document(self, line: bytes) -> dict[str, Any]:
         if not line.strip():
-            return []
+            return {}
         try:
             document = json.loads(line.decode("utf-8", errors="replace"))
         except ValueError:
@@ -137,26 +151,29 @@ class _Answer:
             raise ModelCutOff(f"The model server at {self._http.shown_url} sent a line that is no object.")
         if document.get("error"):
             raise self._error(document)
-        return self._chunks(document)
+        return document
 
-    def _chunks(self, document: dict[str, Any]) -> list[ModelChunk]:
-        message = document.get("message") or {}
-        thinking, content = message.get("thinking") or "", message.get("content") or ""
-        if thinking or content:
+    def _said(self, content: list[str]) -> list[TextDelta | ThinkingDelta]:
+        text = "".join(content)
+        content.clear()
+        if not text:
+            return []
+        self._call.spoke()
+        return self._content.feed(text)
+
+    def _others(self, message: dict[str, Any], document: dict[str, Any]) -> Iterator[ModelChunk]:
+        """Thinking, and the end."""
+        if message.get("thinking"):
             self._call.spoke()
-        chunks: list[ModelChunk] = []
-        if thinking and (whole := self._thinking.feed(thinking)):
-            chunks.append(ThinkingDelta(whole))
-        if content:
-            chunks += self._content.feed(content)
+            if whole := self._thinking.feed(message["thinking"]):
+                yield ThinkingDelta(whole)
         if document.get("done"):
             check_not_cut(self._request, _count(document.get("prompt_eval_count")))
-            chunks += self._content.end()
+            yield from self._content.end()
             reason: Literal["stop", "length"] = "length" if document.get("done_reason") == "length" else "stop"
             prompt, written = document.get("prompt_eval_count"), document.get("eval_count")
-            chunks.append(Finished(reason, _count(prompt), _count(written)))
             self.finished = True
-        return chunks
+            yield Finished(reason, _count(prompt), _count(written))
 
     def _error(self, document: dict[str, Any]) -> ModelError:
         """An error in the middle of a stream: `{"error": "…", "status": 500}`, the status in newer versions only."""

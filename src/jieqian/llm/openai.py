@@ -18,7 +18,6 @@ from enum import StrEnum
 from typing import Any
 
 from jieqian.errors import ModelError, ModelNotFound, ModelRefused, PromptTooLong
-from jieqian.llm.batches import in_batches
 from jieqian.llm.client import ModelChunk, ModelInfo, ModelRequest
 from jieqian.llm.http import Call, ModelHttp, server_url
 from jieqian.llm.nearest import nearest_name
@@ -103,8 +102,10 @@ class OpenAIClient:
             call = self._call(body, request)
             try:
                 async with call:
-                    async for chunk in in_batches(OpenAIAnswer(self._http, call, request).steps(), call):
-                        yield chunk
+                    answer = OpenAIAnswer(self._http, call, request)
+                    while not answer.finished:
+                        for chunk in answer.read(await answer.lines()):
+                            yield chunk
                 return
             except PromptTooLong:
                 raise

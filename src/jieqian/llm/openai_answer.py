@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from jieqian.errors import ModelCutOff, ModelError, ModelRefused, ModelTimeout
-from jieqian.llm.client import Finished, ModelChunk, ModelRequest, ThinkingDelta
+from jieqian.llm.client import Finished, ModelChunk, ModelRequest, TextDelta, ThinkingDelta
 from jieqian.llm.http import Call, ModelHttp
 from jieqian.llm.server_text import message_of, one_line, without_echo
 from jieqian.llm.sse import SseEvent, SseReader
@@ -28,37 +28,48 @@ class OpenAIAnswer:
         self._reason: str | None = None
         self._usage: dict[str, Any] = {}
         self._timings: dict[str, Any] = {}
+        self._waiting: list[str] = []
         self.finished = False
 
-    async def steps(self) -> AsyncIterator[list[ModelChunk]]:
-        """The chunks of each line, to the end."""
-        while not self.finished:
-            yield self._read_line(await self._line())
-
-    async def _line(self) -> bytes | None:
-        """The next line, or None at the end: also where the server holds or breaks the line after its answer's end."""
+    async def lines(self) -> list[bytes]:
+        """The next lines, none at the end: also where the server holds or breaks the line after its answer's end."""
         try:
-            return await self._call.line()
+            return await self._call.lines()
         except (ModelTimeout, ModelCutOff):
             if self._reason is None:
                 raise
-            return None
+            return []
 
-    def _read_line(self, line: bytes | None) -> list[ModelChunk]:
-        """The chunks of one line; at the end (None) the last ones, with exactly one `Finished`."""
-        event = self._events.end() if line is None else self._events.feed(line)
-        done = event is not None and event.data.strip() == "[DONE]"
-        if done:
-            self._reason = self._reason or "stop"
-        chunks = [] if event is None or done else self._read(event)
-        if not done and line is not None:
-            return chunks
-        if self._reason is None:
-            raise self._call.cut_off()
-        self.finished = True
-        return [*chunks, *self._end()]
+    def read(self, lines: Sequence[bytes]) -> Iterator[ModelChunk]:
+        """The chunks of lines that came at once, texts joined; at the end (none) the last ones, with one `Finished`.
 
-    def _read(self, event: SseEvent) -> list[ModelChunk]:
+        Raises after what came before the error.
+        """
+        try:
+            for event in self._events_of(lines):
+                if event.data.strip() == "[DONE]":
+                    self._reason = self._reason or "stop"
+                    lines = ()
+                    break
+                yield from self._read(event)
+        except ModelError:
+            yield from self._said()
+            raise
+        yield from self._said()
+        if not lines:
+            if self._reason is None:
+                raise self._call.cut_off()
+            self.finished = True
+            yield from self._end()
+
+    def _events_of(self, lines: Sequence[bytes]) -> Iterator[SseEvent]:
+        for line in lines:
+            if (event := self._events.feed(line)) is not None:
+                yield event
+        if not lines and (event := self._events.end()) is not None:
+            yield event
+
+    def _read(self, event: SseEvent) -> Iterator[ModelChunk]:
         try:
             document = json.loads(event.data)
         except ValueError:
@@ -71,25 +82,29 @@ class OpenAIAnswer:
         self._timings = document.get("timings") or self._timings
         choices = document.get("choices") or [{}]
         choice = choices[0] if isinstance(choices[0], dict) else {}
-        chunks = self._deltas(choice.get("delta") or {})
+        yield from self._deltas(choice.get("delta") or {})
         if choice.get("finish_reason"):
             self._reason = str(choice["finish_reason"])
             self._call.wait_at_most(_WAIT_FOR_USAGE_SECONDS)
-        return chunks
 
-    def _deltas(self, delta: dict[str, Any]) -> list[ModelChunk]:
+    def _deltas(self, delta: dict[str, Any]) -> Iterator[ModelChunk]:
         # DeepSeek, vLLM and llama.cpp name it reasoning_content; OpenRouter and newer vLLM reasoning.
         thinking = delta.get("reasoning_content") or delta.get("reasoning") or ""
         content = delta.get("content") or ""
-        chunks: list[ModelChunk] = []
         if isinstance(thinking, str) and thinking:
+            yield from self._said()
             self._call.spoke()
             if whole := self._thinking.feed(thinking):
-                chunks.append(ThinkingDelta(whole))
+                yield ThinkingDelta(whole)
         if isinstance(content, str) and content:
             self._call.spoke()
-            chunks += self._content.feed(content)
-        return chunks
+            self._waiting.append(content)
+
+    def _said(self) -> list[TextDelta | ThinkingDelta]:
+        """The texts that wait, joined."""
+        text = "".join(self._waiting)
+        self._waiting.clear()
+        return self._content.feed(text) if text else []
 
     def _end(self) -> list[ModelChunk]:
         if self._reason == "content_filter":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 from jieqian.languages import Language
 from jieqian.lots.lot import Lot
@@ -78,5 +79,10 @@ def _found(passage: StoredPassage, score: float, language: Language, catalogue: 
 
 
 def _alike(one: StoredPassage, other: StoredPassage) -> bool:
-    first, second = (frozenset(pieces(fold(passage.text))) or {passage.text} for passage in (one, other))
+    first, second = _pieces_of(one.text), _pieces_of(other.text)
     return len(first & second) > _ALIKE * min(len(first), len(second))
+
+
+@lru_cache(maxsize=1024)
+def _pieces_of(text: str) -> frozenset[str]:
+    return frozenset(pieces(fold(text))) or frozenset((text,))

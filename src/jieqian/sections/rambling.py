@@ -16,7 +16,7 @@ _BLANK = re.compile(r"(?:\s|\\[nrt])+\Z")
 
 
 class RamblingWatch:
-    """Watches an answer, fed in pieces; looks at most once in forty characters."""
+    """Watches an answer, fed in pieces; looks at most once in 120 characters."""
 
     def __init__(self) -> None:
         self._tail = ""
@@ -26,7 +26,7 @@ class RamblingWatch:
         """Why the answer should be ended now, or None."""
         self._tail = (self._tail + text)[-TIMES * LONGEST_PERIOD :]
         self._unseen += len(text)
-        if self._unseen < 40:
+        if self._unseen < LONGEST_PERIOD:
             return None
         self._unseen = 0
         blank = _BLANK.search(self._tail)

@@ -22,6 +22,18 @@ _PLAIN_COLUMNS = (
     *("deliveries", "attempts", "last_event_id", "timings", "error"),
 )
 
+# Statements are made once: building one costs more than SQLite takes to run it.
+_TASK = sa.select(tasks).where(tasks.c.id == sa.bindparam("its_id"))
+_OWN_TASK = _TASK.where(tasks.c.caller == sa.bindparam("its"))
+_SECTIONS_OF = sa.select(sections).where(sections.c.task_id == sa.bindparam("its_task"))
+_ADD_SECTIONS, _ADD_EVENTS = sa.insert(sections), sa.insert(events)
+_EVENTS_AFTER = (
+    sa.select(events.c.id, events.c.type, events.c.data)
+    .where(events.c.task_id == sa.bindparam("its_task"), events.c.id > sa.bindparam("after"))
+    .order_by(events.c.id)
+    .limit(sa.bindparam("most"))
+)
+
 
 def task_from(row: Row, finished: Sequence[Section]) -> Task:
     """The task of a row."""
@@ -65,10 +77,8 @@ def give_up(connection: sa.Connection, row: Row, now: float, error: JieqianError
 
 def row_of(connection: sa.Connection, task_id: str, caller: str | None) -> sa.RowMapping:
     """The task's row; with `caller`, only if it is theirs. Raises `UnknownTask`."""
-    query = sa.select(tasks).where(tasks.c.id == task_id)
-    if caller is not None:
-        query = query.where(tasks.c.caller == caller)
-    row = connection.execute(query).mappings().one_or_none()
+    query, asked = (_TASK, {"its_id": task_id}) if caller is None else (_OWN_TASK, {"its_id": task_id, "its": caller})
+    row = connection.execute(query, asked).mappings().one_or_none()
     if row is None:
         raise UnknownTask
     return row
@@ -76,7 +86,7 @@ def row_of(connection: sa.Connection, task_id: str, caller: str | None) -> sa.Ro
 
 def sections_of(connection: sa.Connection, task_id: str) -> tuple[Section, ...]:
     """The finished sections of a task, in the order a reading shows them."""
-    found = connection.execute(sa.select(sections).where(sections.c.task_id == task_id)).mappings()
+    found = connection.execute(_SECTIONS_OF, {"its_task": task_id}).mappings()
     finished = [
         Section(SectionName(row["name"]), row["text"], SectionSource(row["source"]), row["attempt"], row["ms"])
         for row in found
@@ -89,18 +99,13 @@ def add_sections(connection: sa.Connection, task_id: str, finished: Sequence[Sec
     columns = ("name", "text", "source", "attempt", "ms")
     values = [{name: getattr(section, name) for name in columns} for section in finished]
     if values:
-        connection.execute(sa.insert(sections), [{"task_id": task_id, **row} for row in values])
+        connection.execute(_ADD_SECTIONS, [{"task_id": task_id, **row} for row in values])
 
 
 def events_after(connection: sa.Connection, task_id: str, after: int, limit: int) -> list[StoredEvent]:
     """The log from the first id over `after`."""
-    query = (
-        sa.select(events.c.id, events.c.type, events.c.data)
-        .where(events.c.task_id == task_id, events.c.id > after)
-        .order_by(events.c.id)
-        .limit(limit)
-    )
-    return [StoredEvent(*row) for row in connection.execute(query)]
+    asked = {"its_task": task_id, "after": after, "most": limit}
+    return [StoredEvent(*row) for row in connection.execute(_EVENTS_AFTER, asked)]
 
 
 def log(connection: sa.Connection, task_id: str, last: int, new: Sequence[Event]) -> list[StoredEvent]:
@@ -115,7 +120,7 @@ def log_encoded(
     stored = [StoredEvent(last + place, kind, data) for place, (kind, data) in enumerate(new, start=1)]
     if stored:
         connection.execute(
-            sa.insert(events),
+            _ADD_EVENTS,
             [{"task_id": task_id, "id": event.id, "type": event.type, "data": event.data} for event in stored],
         )
     return stored

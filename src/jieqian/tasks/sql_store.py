@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from statistics import median
 from typing import Any, TypeVar
 
@@ -116,29 +117,11 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
 
     async def claim(self, token: str, now: float, lease_seconds: float, *, held: Collection[str] = ()) -> Task | None:
         """See `TaskStore.claim`."""
-        waiting = sa.or_(
-            tasks.c.status == Status.QUEUED,
-            sa.and_(
-                tasks.c.status == Status.RUNNING, tasks.c.lease_expires_at < now, tasks.c.lease_token.not_in(list(held))
-            ),
-        )
-        oldest = sa.select(tasks.c.seq).where(waiting).order_by(tasks.c.seq).limit(1).scalar_subquery()
-        lease = (
-            sa.update(tasks)
-            .where(tasks.c.seq == oldest)
-            .values(
-                status=Status.RUNNING,
-                lease_token=token,
-                lease_expires_at=now + lease_seconds,
-                deliveries=tasks.c.deliveries + 1,
-                claimed_at=sa.func.coalesce(tasks.c.claimed_at, now),
-            )
-            .returning(*tasks.c)
-        )
+        asked = {"new_token": token, "now": now, "until": now + lease_seconds, "held": list(held)}
 
         def take(connection: sa.Connection) -> tuple[Task | None, list[tuple[str, list[StoredEvent]]]]:
             unreadable: list[tuple[str, list[StoredEvent]]] = []
-            while (row := connection.execute(lease).mappings().one_or_none()) is not None:
+            while (row := connection.execute(_CLAIM, asked).mappings().one_or_none()) is not None:
                 try:
                     return rows.whole_task(connection, row), unreadable
                 except StoreError as error:
@@ -159,9 +142,7 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
     async def release(self, task_id: str, token: str, *, counts: bool) -> None:
         """See `TaskStore.release`."""
         back: dict[str, Any] = {"status": Status.QUEUED, "lease_token": None, "lease_expires_at": None}
-        if not counts:
-            back["deliveries"] = tasks.c.deliveries - 1
-        await self._write(lambda connection: _hold(connection, task_id, token, **back))
+        await self._write(lambda connection: _hold(connection, task_id, token, uncounted=0 if counts else 1, **back))
 
     async def release_leases(self) -> int:
         """See `TaskStore.release_leases`."""
@@ -298,7 +279,7 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
                 connection,
                 task_id,
                 token,
-                last_event_id=tasks.c.last_event_id + len(encoded),
+                events=len(encoded),
                 touched_at=time.time(),
                 **changes,
             )
@@ -392,13 +373,57 @@ def _ended(timings: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _hold(connection: sa.Connection, task_id: str, token: str, **changes: Any) -> int:
-    """Change the task if it still runs under this token; answers `last_event_id`. Raises `LeaseLost`."""
-    mine = sa.and_(tasks.c.id == task_id, tasks.c.lease_token == token, tasks.c.status == Status.RUNNING)
-    last = connection.execute(sa.update(tasks).where(mine).values(**changes).returning(tasks.c.last_event_id)).scalar()
+def _hold(
+    connection: sa.Connection, task_id: str, token: str, *, events: int = 0, uncounted: int = 0, **changes: Any
+) -> int:
+    """Change the task if it still runs under this token, with so many more events and `uncounted` deliveries fewer.
+
+    Answers `last_event_id`. Raises `LeaseLost`.
+    """
+    asked = {"its_id": task_id, "its_token": token, "more_events": events, "uncounted": uncounted}
+    asked |= {f"new_{name}": value for name, value in changes.items()}
+    last = connection.execute(_held_change(tuple(changes)), asked).scalar()
     if last is None:
         raise LeaseLost
     return int(last)
 
+
+@lru_cache(maxsize=64)
+def _held_change(names: tuple[str, ...]) -> sa.ReturningUpdate[tuple[int]]:
+    """The change of those columns. Made once: building a statement costs more than SQLite takes to run it."""
+    mine = sa.and_(
+        tasks.c.id == sa.bindparam("its_id"),
+        tasks.c.lease_token == sa.bindparam("its_token"),
+        tasks.c.status == Status.RUNNING,
+    )
+    values: dict[str, Any] = {name: sa.bindparam(f"new_{name}", type_=tasks.c[name].type) for name in names}
+    values["last_event_id"] = tasks.c.last_event_id + sa.bindparam("more_events")
+    values["deliveries"] = tasks.c.deliveries - sa.bindparam("uncounted")
+    return sa.update(tasks).where(mine).values(**values).returning(tasks.c.last_event_id)
+
+
+def _claim() -> sa.ReturningUpdate[Any]:
+    left = sa.and_(
+        tasks.c.status == Status.RUNNING,
+        tasks.c.lease_expires_at < sa.bindparam("now"),
+        tasks.c.lease_token.not_in(sa.bindparam("held", expanding=True)),
+    )
+    waiting = sa.or_(tasks.c.status == Status.QUEUED, left)
+    oldest = sa.select(tasks.c.seq).where(waiting).order_by(tasks.c.seq).limit(1).scalar_subquery()
+    return (
+        sa.update(tasks)
+        .where(tasks.c.seq == oldest)
+        .values(
+            status=Status.RUNNING,
+            lease_token=sa.bindparam("new_token"),
+            lease_expires_at=sa.bindparam("until"),
+            deliveries=tasks.c.deliveries + 1,
+            claimed_at=sa.func.coalesce(tasks.c.claimed_at, sa.bindparam("now")),
+        )
+        .returning(*tasks.c)
+    )
+
+
+_CLAIM = _claim()
 
 __all__ = ["SqlTaskStore", "UnknownTask", "announce_nothing"]
