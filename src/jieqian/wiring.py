@@ -35,6 +35,7 @@ from jieqian.prompt.builder import build_prefix
 from jieqian.prompt.prompt import ParentReading
 from jieqian.reading.accept import FrontDesk, ReadingRequest, accept_request, care_for
 from jieqian.reading.answers import Answers
+from jieqian.reading.early import EarlyFinder
 from jieqian.reading.engines import Engines
 from jieqian.reading.gauge import Gauge
 from jieqian.reading.modes import Modes
@@ -49,7 +50,7 @@ from jieqian.settings import Settings, session_secret
 from jieqian.tasks.database import check_database, database_file, migrate, url_of
 from jieqian.tasks.limits import RateLimit
 from jieqian.tasks.sql_store import SqlTaskStore
-from jieqian.tasks.store import Accepted
+from jieqian.tasks.store import Accepted, FromCache
 from jieqian.tasks.task import Mode, NewTask, Status, StrategyName, Task
 from jieqian.worker.doorbell import InProcessDoorbell
 from jieqian.worker.place import Place
@@ -94,6 +95,7 @@ class House:
         self.pool = WorkerPool(self.store, self.doorbell, self._run_task, slots=settings.workers, on_end=self._ended)
         self.estimate = Estimate(settings.workers, lambda: self.pool.counts.active)
         self.rate_limit = RateLimit(settings.rate_limit_per_minute)
+        self._early = EarlyFinder(self.passages)
         self._front = FrontDesk(
             store=self.store,
             lots=self.lots,
@@ -102,12 +104,13 @@ class House:
             rate_limit=self.rate_limit,
             check_model=self.engines.check_named,
             answer_key=self._answer_key,
+            look_early=self._look_early,
         )
         self._desk = Desk(
             store=self.store,
             lots=self.lots,
             engines=self.engines,
-            passages=self.passages,
+            passages=self._early,
             answers=self.answers,
             flights=self.flights,
             metrics=self.metrics,
@@ -232,6 +235,12 @@ class House:
 
     def _is_busy(self) -> bool:
         return self.pool.counts.active > 0 or any(self._counts.values())
+
+    def _look_early(self, new: NewTask, lot: Lot, kept: FromCache | None) -> None:
+        """A worker will ask for these passages in a moment, if one is free and the answer is not known."""
+        known = kept is not None and self.answers.may_have(kept.key)
+        if self.works_here and self.pool.counts.idle and not known:
+            self._early.begin(new.question, lot, new.language)
 
     def _answer_key(self, new: NewTask, lot: Lot, parent: ParentReading | None) -> str | None:
         """Under which key an answer to that request would be kept."""

@@ -43,11 +43,13 @@ async def create_task(
         ReadingRequest(**body.model_dump()), caller, idempotency_key, arrived=arrived, limited_as=limited_as(request)
     )
     task = accepted.task
-    place = (await house.store.ahead_of([task.id])).get(task.id) if task.status is Status.QUEUED else None
+    ahead = accepted.ahead
+    if not accepted.created and task.status is Status.QUEUED:
+        ahead = (await house.store.ahead_of([task.id])).get(task.id)
     document = {
         "task_id": task.id,
         "status": task.status.value,
-        "queue_position": None if place is None else place + 1,
+        "queue_position": None if ahead is None else ahead + 1,
         "events_url": path_for(request, "task_events", task_id=task.id),
     }
     return JSONResponse(document, status_code=202, headers={"Location": path_for(request, "get_task", task_id=task.id)})

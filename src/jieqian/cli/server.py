@@ -22,6 +22,9 @@ from jieqian.logs import set_up_logging
 from jieqian.settings import Provider, Settings
 from jieqian.wiring import House, choose, look_at_shelf
 
+#: Longer than nginx (60 s) and browsers keep an idle connection: else they may send into one that is being closed.
+KEEP_ALIVE_SECONDS = 75
+
 
 class _Server(OrderlyServer):
     """Says where the page is."""
@@ -54,6 +57,7 @@ def serve_on(listener: socket.socket, address: str, settings: Settings, *, with_
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     _Server(config, house, app.state.uploads, address).run(sockets=[listener])
 

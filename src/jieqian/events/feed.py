@@ -31,12 +31,13 @@ async def frames(
     one means that something was missed, and it reads the log again.
     """
     with live.follow(task_id) as follower:
-        if not await log.events(task_id, 0, 1):
-            return  # erased before we listened; nobody will tell us
-        last = after
+        last, seen = after, False
         while not follower.ended:
             follower.fell_behind = False
             page = await log.events(task_id, last, PAGE)
+            if not (seen or page or await log.events(task_id, 0, 1)):
+                return  # erased before we listened; nobody will tell us
+            seen = True
             for event in page:
                 yield frame_of(event)
                 last = event.id

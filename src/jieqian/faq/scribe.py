@@ -23,10 +23,9 @@ from jieqian.tasks.task import Task
 logger = logging.getLogger(__name__)
 
 #: Readings that may wait to be looked at.
-MOST_WAITING = 100
-#: How long a candidate waits for a moment in which no reading is being written, in seconds.
-QUIET_SECONDS = 30.0
-_LOOK_SECONDS = 0.1
+MOST_WAITING = 10_000
+#: While readings are being written it rests so many times as long as the last candidate took.
+_RESTS, _LOOK_SECONDS = 20, 0.1
 #: How many of a lot's entries a new question is compared with.
 _MOST_COMPARED = 500
 #: How long an orderly stop waits for the candidates of the last readings, in seconds.
@@ -59,6 +58,7 @@ class FaqScribe:
         self._waiting: asyncio.Queue[str] = asyncio.Queue(most_waiting)
         self._work: asyncio.Task[None] | None = None
         self._is_busy = is_busy
+        self._took = 0.0
         self._hurry = asyncio.Event()
 
     def offer(self, task_id: str) -> None:
@@ -96,7 +96,9 @@ class FaqScribe:
             task_id = await self._waiting.get()
             try:
                 await self._a_quiet_moment()
+                begun = time.perf_counter()
                 await self._look_at(task_id)
+                self._took = time.perf_counter() - begun
             except Exception:
                 # Whatever it is, later readings are still to be looked at, and no asker is concerned.
                 self._metrics.faq_done("failed", None)
@@ -105,9 +107,9 @@ class FaqScribe:
                 self._waiting.task_done()
 
     async def _a_quiet_moment(self) -> None:
-        """Masking takes processor time that readings under way need; a house that is never quiet is not waited for."""
+        """Masking takes processor time that readings under way need: beside them it gets a small share of it."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(QUIET_SECONDS):
+            async with asyncio.timeout(self._took * _RESTS):
                 while self._is_busy() and not self._hurry.is_set():  # noqa: ASYNC110 (nobody tells when all is quiet)
                     await asyncio.sleep(_LOOK_SECONDS)
 

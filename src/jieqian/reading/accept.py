@@ -78,6 +78,7 @@ class FrontDesk:
     rate_limit: RateLimit
     check_model: Callable[[str], Awaitable[None]] | None = None
     answer_key: Callable[[NewTask, Lot, ParentReading | None], str | None] = lambda *_: None
+    look_early: Callable[[NewTask, Lot, FromCache | None], None] = lambda *_: None
 
 
 async def accept_request(
@@ -110,7 +111,9 @@ async def accept_request(
     desk.rate_limit.take(*limited)
     made = False
     try:
-        accepted = await desk.store.accept(new, first, desk.max_queue, _from_cache(new, lot, parent, desk))
+        kept = _from_cache(new, lot, parent, desk)
+        desk.look_early(new, lot, kept)
+        accepted = await desk.store.accept(new, first, desk.max_queue, kept)
         made = accepted.created
     finally:
         if not made:

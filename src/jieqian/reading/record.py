@@ -45,6 +45,7 @@ class Record:
         self.watch = Stopwatch(task)
         self.attempts = task.attempts
         self.attempting = False
+        self._stored = False
         self.finished: dict[SectionName, Section] = {section.name: section for section in task.sections}
         self._token = token
         self._store = store
@@ -113,6 +114,7 @@ class Record:
     async def _write_sources(self, sources: Sequence[Mapping[str, Any]]) -> None:
         rest = await self._frames.take_rest()
         await self._store.keep_sources(self.task.id, self._token, sources, self._timings(), rest)
+        self._stored = True
 
     def tell_validation(self, ms: float) -> None:
         """Tell of the checks, which were made section by section while the model wrote."""
@@ -267,11 +269,12 @@ class Record:
         await self._end(Status.FAILED, timings, [*rest, Failed(problem)], error=problem)
         return timings
 
-    async def flush(self) -> None:
-        """Store what waits."""
-        rest = await self._frames.take_rest()
-        if rest:
-            await self._append(rest)
+    async def still_ours(self) -> None:
+        """Raises `LeaseLost` where the task was stopped or erased before anything of it was stored by this delivery."""
+        if not self._stored:
+            rest = await self._frames.take_rest()
+            if rest:
+                await self._append(rest)
 
     def let_go(self) -> None:
         """The task is no longer ours: nothing more is written."""

@@ -227,7 +227,7 @@ async def write_with(
 ) -> None:
     """The attempts, with this model."""
     record.model_chosen(engine.client.provider, engine.model.name, engine.strategy.name)
-    await record.flush()  # a task that was stopped or erased meanwhile must not reach the model: this raises LeaseLost
+    await record.still_ours()  # a task that was stopped or erased meanwhile must not reach the model
     most = min(MAX_ATTEMPTS, engine.strategy.most_attempts)
     # Time at work, not by the clock on the wall: neither an hour without power nor a clock that was set uses it up.
     deadline = desk.deadline_seconds - record.watch.worked_ms() / 1000

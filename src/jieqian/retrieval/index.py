@@ -107,12 +107,15 @@ class VectorIndex:
         catalogue = self._catalogue()
         question = both_ends(question, QUESTION_CHARACTERS)
         known = self._vectors.get(question)
+        wait = self._process.wait_seconds
+        if known is None and wait > PATIENCE_SECONDS:
+            raise IndexFailed("busy", "the index has too many questions to answer")
         asked: dict[str, Any] = {"collection": lot.collection, "most": CANDIDATES}
         where = _filters(catalogue, lot, language, topic)
         try:
             vector = list(known) if known is not None else await self._embedder.question(question)
-            asked |= {"question": question} if vector is None else {"vector": vector}
-            told = await self._process.request("search", _PING_SECONDS, where=where, **asked)
+            asked |= {"question": question, "alone": wait == 0} if vector is None else {"vector": vector}
+            told = await self._process.request("search", _PING_SECONDS, urgent=vector is not None, where=where, **asked)
         except IndexFailed as failed:
             self.doubt(failed)
             raise
@@ -129,6 +132,12 @@ class VectorIndex:
     def ready_for(self, collection: str) -> bool:
         """Whether every passage of the collection's lots is in it."""
         return self._opened and not self._suspect and not self._pending[collection]
+
+    def too_slow(self) -> None:
+        """A reading's patience ended. An index that answered others meanwhile has only too much to do."""
+        process = self._process
+        if process is None or process.answered_at < time.monotonic() - PATIENCE_SECONDS:
+            self.doubt()
 
     def doubt(self, failed: IndexFailed | None = None) -> None:
         """A search failed or took too long: no reading waits for the index again until it answers a ping."""
@@ -210,7 +219,7 @@ class VectorIndex:
         while not self._anew:
             self._wake.clear()
             if self._suspect:
-                await self._ask("ping", _PING_SECONDS)
+                await self._ask("ping", _PING_SECONDS, urgent=True)
                 await self._embedder_answers()
                 trouble, self._trouble = self._trouble, None
                 if trouble is not None and trouble.kind != "embedder":

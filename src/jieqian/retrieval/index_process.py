@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import queue
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from typing import Any
 
 from jieqian.errors import IndexFailed
 
+#: Of the last request in the mean of how long they take.
+_WEIGHT = 0.2
 _Asked = tuple[str, asyncio.AbstractEventLoop, asyncio.Future[Any]]
 
 
@@ -20,9 +24,14 @@ class IndexProcess:
     """`index_child.py` as a subprocess. A daemon thread speaks to it, so that a child that hangs holds up nothing."""
 
     def __init__(self) -> None:
-        self._asked: queue.SimpleQueue[_Asked | None] = queue.SimpleQueue()
+        self._asked: queue.PriorityQueue[tuple[int, int, _Asked | None]] = queue.PriorityQueue()
+        self._count = itertools.count()
         self._process: subprocess.Popen[str] | None = None
         self._ended = False
+        self._waiting = 0
+        self._mean_seconds = 0.0
+        #: When it last answered, in monotonic seconds.
+        self.answered_at = 0.0
         self._lock = threading.Lock()
         # The thread that starts the child lives as long as it: on Linux the child dies with that thread.
         self._thread = threading.Thread(target=self._exchange, name="jieqian-index", daemon=True)
@@ -31,16 +40,27 @@ class IndexProcess:
         """Start the child; does not wait until it is there."""
         await asyncio.to_thread(self._thread.start)
 
-    async def request(self, operation: str, seconds: float, **values: Any) -> Any:
-        """The child's result. Raises `IndexFailed`; after `silent` the answer, if it comes, is dropped."""
+    @property
+    def wait_seconds(self) -> float:
+        """How long a request that is not urgent would wait for those before it, as far as can be told."""
+        return self._waiting * self._mean_seconds
+
+    async def request(self, operation: str, seconds: float, *, urgent: bool = False, **values: Any) -> Any:
+        """The child's result, `urgent` ones before others. Raises `IndexFailed`; what comes after `silent` is dropped.
+
+        An answer that nobody waits for any more is not asked for.
+        """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
-        self._asked.put((json.dumps({"op": operation, **values}), loop, answer))
+        self._put((json.dumps({"op": operation, **values}), loop, answer), 0 if urgent else 1)
+        self._waiting += 1
         try:
             async with asyncio.timeout(seconds):
                 return await answer
         except TimeoutError:
             raise IndexFailed("silent", f"the index did not answer within {seconds:g} s") from None
+        finally:
+            self._waiting -= 1
 
     async def end(self) -> None:
         """End the child, whatever it does."""
@@ -56,7 +76,10 @@ class IndexProcess:
                 process.kill()
             with suppress(subprocess.TimeoutExpired):  # in the middle of a disk that does not answer
                 process.wait(timeout=5)
-        self._asked.put(None)
+        self._put(None, 2)
+
+    def _put(self, asked: _Asked | None, rank: int) -> None:
+        self._asked.put((rank, next(self._count), asked))
 
     def _exchange(self) -> None:
         try:
@@ -77,8 +100,11 @@ class IndexProcess:
         assert process.stdin is not None
         assert process.stdout is not None
         with process.stdin, process.stdout:
-            while (asked := self._asked.get()) is not None:
+            while (asked := self._asked.get()[2]) is not None:
                 line, loop, answer = asked
+                if answer.done():  # nobody waits for it any more
+                    continue
+                begun = time.monotonic()
                 try:
                     process.stdin.write(line + "\n")
                     process.stdin.flush()
@@ -90,6 +116,8 @@ class IndexProcess:
                     _settle(loop, answer, IndexFailed("died", said))
                     self._refuse_all(said)
                     break
+                self.answered_at = time.monotonic()
+                self._mean_seconds += (self.answered_at - begun - self._mean_seconds) * _WEIGHT
                 _settle(loop, answer, _result_of(json.loads(told)))
             with suppress(OSError):
                 process.stdin.close()
@@ -97,7 +125,7 @@ class IndexProcess:
 
     def _refuse_all(self, said: str) -> None:
         """Refuse what was asked until the owner ends us: no request may wait for nobody."""
-        while (asked := self._asked.get()) is not None:
+        while (asked := self._asked.get()[2]) is not None:
             _settle(asked[1], asked[2], IndexFailed("died", said))
 
 

@@ -86,7 +86,7 @@ class Retriever:
                 except IndexFailed as failed:
                     note = failed.detail
                 except TimeoutError:
-                    self._index.doubt()
+                    self._index.too_slow()
                     note = f"the index did not answer within {PATIENCE_SECONDS:g} s"
             by_characters = await asyncio.to_thread(self._search_characters, question, lot, language, topic)
             return self._found(by_characters, lot, language, "lexical", note)

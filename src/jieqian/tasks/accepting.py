@@ -21,6 +21,9 @@ KEY_SECONDS = 24 * 3600.0
 #: What a full queue's `Retry-After` says, in seconds.
 RETRY_AFTER_SECONDS = 30
 
+_QUEUED = sa.select(sa.func.count()).select_from(tasks).where(tasks.c.status == Status.QUEUED)
+_INSERT = sa.insert(tasks)
+
 
 def accept_in(
     connection: sa.Connection, new: NewTask, first_events: FirstEvents, max_queue: int, from_cache: FromCache | None
@@ -32,18 +35,16 @@ def accept_in(
     answer = None if from_cache is None else find_answer(connection, from_cache.key)
     if answer is not None and from_cache is not None:
         return _answered(connection, new, answer, from_cache.reuse(answer))
-    queued = sa.select(sa.func.count()).select_from(tasks).where(tasks.c.status == Status.QUEUED)
-    ahead = connection.execute(queued).scalar_one()
+    ahead = connection.execute(_QUEUED).scalar_one()
     if ahead >= max_queue and not new.care:  # a person in danger is answered whatever the load
         raise QueueFull(retry_after=RETRY_AFTER_SECONDS)
     first = first_events(ahead)
     # The clock is read just before the commit; what is measured so far is the time the asker waited for a first event.
     waited = {"time_to_first_event_ms": round(max(0.0, time.time() - new.created_at) * 1000, 1)}
-    connection.execute(
-        sa.insert(tasks).values(**_columns(new), last_event_id=len(first), timings={**waited, **new.timings})
-    )
+    connection.execute(_INSERT, {**_columns(new), "last_event_id": len(first), "timings": {**waited, **new.timings}})
     stored = rows.log(connection, new.id, 0, first)
-    return Accepted(rows.task_from(rows.row_of(connection, new.id, None), ()), created=True), stored
+    task = rows.task_from(rows.row_of(connection, new.id, None), ())
+    return Accepted(task, created=True, ahead=None if task.status.ended else ahead), stored
 
 
 def _answered(
@@ -58,7 +59,7 @@ def _answered(
         "total_time_ms": reused.timings["total_time_ms"],
         "sources": [dict(source) for source in answer.sources],
     }
-    connection.execute(sa.insert(tasks).values(**{**_columns(new), **done, **told}))
+    connection.execute(_INSERT, {**_columns(new), **done, **told})
     rows.add_sections(connection, new.id, answer.sections)
     use_answer(connection, answer.key, now)
     stored = rows.log(connection, new.id, 0, reused.events)

@@ -132,12 +132,15 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
             for task_id, stored in done[1]:
                 self._announce(task_id, stored)
 
-        task, _ = await self._write(take, after_commit=announce)
+        # A claim that a power cut takes is made again.
+        task, _ = await self._write(take, durable=False, after_commit=announce)
         return task
 
     async def heartbeat(self, task_id: str, token: str, expires_at: float) -> None:
         """See `TaskStore.heartbeat`."""
-        await self._write(lambda connection: _hold(connection, task_id, token, lease_expires_at=expires_at))
+        await self._write(
+            lambda connection: _hold(connection, task_id, token, lease_expires_at=expires_at), durable=False
+        )
 
     async def release(self, task_id: str, token: str, *, counts: bool) -> None:
         """See `TaskStore.release`."""
@@ -172,7 +175,8 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
     ) -> None:
         """See `TaskStore.keep_sources`."""
         kept = [dict(source) for source in sources]
-        await self._under_lease(task_id, token, events, sources=kept, timings=dict(timings))
+        # Those that a power cut takes are looked for again.
+        await self._under_lease(task_id, token, events, durable=False, sources=kept, timings=dict(timings))
 
     async def end_attempt(self, task_id: str, token: str, attempts: int, events: Sequence[Event]) -> None:
         """See `TaskStore.end_attempt`."""
@@ -389,7 +393,7 @@ def _hold(
 
 
 @lru_cache(maxsize=64)
-def _held_change(names: tuple[str, ...]) -> sa.ReturningUpdate[tuple[int]]:
+def _held_change(names: tuple[str, ...]) -> sa.sql.dml.ReturningUpdate[Any]:
     """The change of those columns. Made once: building a statement costs more than SQLite takes to run it."""
     mine = sa.and_(
         tasks.c.id == sa.bindparam("its_id"),
@@ -402,7 +406,7 @@ def _held_change(names: tuple[str, ...]) -> sa.ReturningUpdate[tuple[int]]:
     return sa.update(tasks).where(mine).values(**values).returning(tasks.c.last_event_id)
 
 
-def _claim() -> sa.ReturningUpdate[Any]:
+def _claim() -> sa.sql.dml.ReturningUpdate[Any]:
     left = sa.and_(
         tasks.c.status == Status.RUNNING,
         tasks.c.lease_expires_at < sa.bindparam("now"),

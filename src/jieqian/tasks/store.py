@@ -17,10 +17,14 @@ from jieqian.tasks.task import Feedback, NewTask, Status, Task
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer to an accepted request; `created` is False where the idempotency key brought back an earlier task."""
+    """The answer to an accepted request; `created` is False where the idempotency key brought back an earlier task.
+
+    `ahead`: how many tasks wait before it, None where it does not wait or was there before.
+    """
 
     task: Task
     created: bool
+    ahead: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,7 +74,8 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers):
         ahead = sum(task.status is Status.QUEUED for task in self._tasks.values())
         if ahead >= max_queue and not new.care:
             raise QueueFull(retry_after=RETRY_AFTER_SECONDS)
-        return Accepted(self._commit(self._insert(new), first_events(ahead)), created=True)
+        task = self._commit(self._insert(new), first_events(ahead))
+        return Accepted(task, created=True, ahead=None if task.status.ended else ahead)
 
     def _insert(self, new: NewTask) -> Task:
         if new.id in self._tasks:
