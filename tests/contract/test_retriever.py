@@ -160,14 +160,20 @@ async def test_no_reading_is_given_more_than_was_asked_for(library: LotLibrary, 
 
 async def test_approved_answers_are_there_from_the_start(open_retriever: Open, library: LotLibrary):
     retriever = await open_retriever(None, ENTRY)
+    found = await retriever.find(ENTRY.question, library.lot("river", 1), Language.ZH_HANT)
+    assert "faq/e1" in [passage.id for passage in found.passages]
 
-    async def has_it() -> bool:
-        found = await retriever.find(ENTRY.question, library.lot("river", 1), Language.ZH_HANT)
-        return "faq/e1" in [passage.id for passage in found.passages]
 
-    async with asyncio.timeout(10):
-        while not await has_it():  # noqa: ASYNC110 (as above)
-            await asyncio.sleep(0.02)
+async def test_the_version_is_known_from_the_start_and_lasts_while_nothing_changes(open_retriever: Open):
+    """Answers are kept under it: one that is told later, or told otherwise after a restart, loses them."""
+    retriever = await open_retriever(None, ENTRY)
+    version = retriever.version("river")
+    assert version != retriever.version("mountain") != retriever.version("no such collection")
+    await retriever.add_faq([ENTRY])
+    assert retriever.version("river") == version
+    again = await open_retriever(None, ENTRY)
+    assert again.version("river") == version
+    assert (await open_retriever(None)).version("river") != version
 
 
 needs_index = pytest.mark.skipif(not HAS_INDEX, reason="chromadb or numpy is not installed")

@@ -142,10 +142,14 @@ class Retriever:
     # -- keeping --------------------------------------------------------------------------------------------------
 
     async def start(self, *, with_index: bool = True) -> None:
-        """Follow collections and, with `with_index`, begin to fill the index; all in the background."""
+        """Cut what there is; then follow collections and, with `with_index`, fill the index, both in the background.
+
+        Cut before it returns: until then `version` could tell of no passages, and no kept answer would be found again.
+        """
         if self._most == 0:
             return
-        self._tasks = [asyncio.create_task(self._look(), name="passages")]
+        await self._look()
+        self._tasks = [asyncio.create_task(self._keep_looking(), name="passages")]
         if with_index:
             self._start_index()
 
@@ -199,23 +203,27 @@ class Retriever:
         yield {"done": done.done, "of": done.of, "what": None}
         yield {"result": {"passages": done.done, "embedder": index.embedder_id, "note": index.note}}
 
-    async def _look(self) -> None:
-        """Load the approved entries, then follow the collections, for ever."""
+    async def _keep_looking(self) -> None:
+        """Follow the collections, for ever."""
         while True:
-            if not self._faq_known:
-                try:
-                    known = await self._list_faq()
-                except JieqianError as error:
-                    logger.error("approved answers cannot be read: %s", error, extra={"action": "faq_unread"})
-                else:
-                    self._faq = {entry.id: entry for entry in known if entry.id not in self._removed} | self._faq
-                    self._faq_known = True
-                    self._shelf = []  # cut anew
-            try:
-                await self._renew_where_needed()
-            except Exception:  # a collection that is odd must not end the looking
-                logger.exception("passages cannot be cut", extra={"action": "cutting_failed"})
             await asyncio.sleep(_LOOK_SECONDS)
+            await self._look()
+
+    async def _look(self) -> None:
+        """Load the approved entries if that is still to be done, and cut anew what came or went."""
+        if not self._faq_known:
+            try:
+                known = await self._list_faq()
+            except JieqianError as error:
+                logger.error("approved answers cannot be read: %s", error, extra={"action": "faq_unread"})
+            else:
+                self._faq = {entry.id: entry for entry in known if entry.id not in self._removed} | self._faq
+                self._faq_known = True
+                self._shelf = []  # cut anew
+        try:
+            await self._renew_where_needed()
+        except Exception:  # a collection that is odd must not end the looking
+            logger.exception("passages cannot be cut", extra={"action": "cutting_failed"})
 
     async def _renew_where_needed(self) -> None:
         now = self._on_the_shelf()
