@@ -234,7 +234,7 @@ class House:
         return None if gain is None else asdict(gain)
 
     def _is_busy(self) -> bool:
-        return self.pool.counts.active > 0 or any(self._counts.values())
+        return self.pool.has_work
 
     def _look_early(self, new: NewTask, lot: Lot, kept: FromCache | None) -> None:
         """A worker will ask for these passages in a moment, if one is free and the answer is not known."""

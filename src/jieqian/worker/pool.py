@@ -77,6 +77,11 @@ class WorkerPool:
         error = min(self._failing, self.slots - active)
         return WorkerCounts(active=active, idle=self.slots - active - error, error=error)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether any task is under way just now, be it one that only watches another's generation."""
+        return bool(self._running)
+
     def start(self) -> None:
         """Begin to claim tasks."""
         self._loop = asyncio.create_task(self._claim_for_ever(), name="worker-pool")
