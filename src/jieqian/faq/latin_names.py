@@ -15,7 +15,25 @@ _ABBREVIATION = 5
 
 #: What stands before a name in small letters: "i am priya", "my husband kwame".
 _CUE = re.compile(r"\b(?:i am|i'm|im|called|named|(?:my|his|her|our) [a-z]{2,12}),? $", re.IGNORECASE)
-_LONGEST_CUE = 20
+_LONGEST_CUE = 24
+#: "marry tariq", "in love with rohit"; "is saoirse the one"; "hope left me", said of a name that is a word too.
+_BELOVED = re.compile(
+    r"\b(?:marry|marrying|forgive|divorce|date|dating|propose to|ever love|still love|really love|in love with|"
+    r"break up with|broke up with|back with|back together with|get over|getting over) $",
+    re.IGNORECASE,
+)
+_DOES = re.compile(
+    r" (?:the one\b(?! \w+ (?:i|you|we|that))|(?:still |ever |really )?(?:loves?|misse?s?|trusts?|wants?|likes?) "
+    r"(?:me|us)\b|come? (?:back|home) to me|coming back|forgive me|marry me|propose|cheat|text me|call me|leave me|"
+    r"serious about me|into me)",
+    re.IGNORECASE,
+)
+_DID = re.compile(
+    r" (?:left|leaves|dumped|cheated on|married|loves|hates|misses|ignored|ignores|blocked|ghosted|texted|called|"
+    r"told|asked) (?:me|us)\b",
+    re.IGNORECASE,
+)
+_LONGEST_DEED = 24
 
 Span = tuple[int, int]
 
@@ -33,9 +51,14 @@ def latin_names(text: str, own_words: frozenset[str]) -> Iterator[Span]:
         begins = not before or before in _ENDS_SENTENCE
         if text[: word.start()].endswith((" a ", " an ")) and _bare(word[0]) in name_lists().known_capitals:
             continue  # "a Leo"
-        cued = _CUE.search(text[max(0, word.start() - _LONGEST_CUE) : word.start()]) is not None
-        if _is_name(word[0], begins=begins, shouted=shouted, own_words=own_words) or (
-            cued and _is_strange(word[0], own_words)
+        told = text[max(0, word.start() - _LONGEST_CUE) : word.start()]
+        deed = text[word.end() : word.end() + _LONGEST_DEED]
+        cued = _CUE.search(told) or _BELOVED.search(told) or _DOES.match(deed)
+        named = _bare(word[0]) in name_lists().names_like_words and _DID.match(deed)
+        if (
+            named
+            or _is_name(word[0], begins=begins, shouted=shouted, own_words=own_words)
+            or (cued and _is_strange(word[0], own_words))
         ):
             end = word.end() - 2 if word[0].lower().endswith("'s") else word.end()
             yield word.start(), end
