@@ -245,6 +245,13 @@ class RateLimited(RequestError):
     retryable = True
 
 
+class NothingKept(RequestError):
+    """No answers are kept here: CACHE_ENTRIES is 0, or no model writes. `jieqian doctor` tells which."""
+
+    code = "nothing_kept"
+    status = 409
+
+
 class QueueFull(RequestError):
     """The queue is full. Wait as long as Retry-After says."""
 

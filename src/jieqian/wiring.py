@@ -6,10 +6,12 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from jieqian.cache import filling
+from jieqian.cache.filling import FillDesk, Wanted
 from jieqian.cache.flights import Flights
 from jieqian.cache.warming import Warmer, Wish
 from jieqian.checks.language import resolve_language
@@ -236,6 +238,39 @@ class House:
     def _is_busy(self) -> bool:
         return self.pool.has_work
 
+    def fill_cache(self, wanted: Sequence[Wanted], seconds: float | None) -> AsyncIterator[dict[str, Any]]:
+        """Have these readings written while nobody waits; see `filling.fill`."""
+
+        def ask(one: Wanted) -> Awaitable[Accepted]:
+            request = ReadingRequest(
+                question=one.question,
+                lot=one.lot,
+                collection=one.collection,
+                language=one.language.value,
+                mode=one.mode.value,
+            )
+            return self.accept(request, filling.CALLER)
+
+        def keeps() -> bool:
+            engine = self.engines.engine(Mode.QUALITY, StrategyName.AUTO)
+            return self.settings.cache_entries > 0 and engine is not None and not engine.model.tiny and self.works_here
+
+        desk = FillDesk(
+            ask=ask,
+            look=self.store.get,
+            stop=lambda task_id: self.stop_task(task_id, filling.CALLER),
+            others_ask=self._others_ask,
+            keeps=keeps,
+        )
+        return filling.fill(desk, wanted, seconds)
+
+    async def _others_ask(self, ours: str | None) -> bool:
+        """Whether anybody's task but `ours` waits or is under way."""
+        running = self.pool.running
+        queued = (await self.store.counts())[Status.QUEUED]
+        waits_itself = ours is not None and ours not in running
+        return bool(running - {ours}) or queued > waits_itself
+
     def _look_early(self, new: NewTask, lot: Lot, kept: FromCache | None) -> None:
         """A worker will ask for these passages in a moment, if one is free and the answer is not known."""
         known = kept is not None and self.answers.may_have(kept.key)
@@ -257,7 +292,8 @@ class House:
     async def _run_task(self, task: Task, token: str, place: Place) -> None:
         begun = time.perf_counter()
         await run_reading(task, token, self._desk, place)
-        self.faq_scribe.offer(task.id)
+        if task.caller != filling.CALLER:
+            self.faq_scribe.offer(task.id)
         self.estimate.reading_took(time.perf_counter() - begun)
 
     def _announce(self, task_id: str, events: Sequence[StoredEvent]) -> None:

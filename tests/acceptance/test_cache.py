@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Commands
 from lasting import Watcher, check_whole
 from program import Client, ModelServer, Program, wait_until
 
@@ -208,3 +211,53 @@ def test_warming_is_ended_by_whoever_asks_and_bounded_for_a_caller(start: Start,
         client.call("GET", f"/api/v1/collections/yuelao/lots/{lot}?language=en")
         wait_until(lambda: all(entry["ended"] for entry in ollama.seen()))
     assert 1 <= len(ollama.seen()) <= 6
+
+
+def test_readings_are_written_while_nobody_asks_and_serve_whoever_does(
+    program: Program, ollama: ModelServer, tmp_path: Path
+) -> None:
+    questions = tmp_path / "questions"
+    questions.write_text(f"{QUESTION}\n今年適合換工作嗎？\n", encoding="utf-8")
+    run = Commands(program.data_dir.parent, {})
+    arguments = ("--collection", "yuelao", "--lots", "1-2", "--language", "zh-Hant", "--questions", str(questions))
+    first = run("cache", "warm", *arguments, "--json", JIEQIAN_DATA_DIR=str(program.data_dir))
+    assert json.loads(first.stdout) == {"known": 0, "written": 4, "not_kept": 0, "left": 0}, first.stderr
+    again = run("cache", "warm", *arguments, "--json", JIEQIAN_DATA_DIR=str(program.data_dir))
+    assert json.loads(again.stdout) == {"known": 4, "written": 0, "not_kept": 0, "left": 0}
+    assert len(ollama.seen()) == 4
+    client = program.client()
+    answer = client.call("POST", "/api/v1/tasks", {"collection": "yuelao", "lot": 2, "question": QUESTION})
+    assert answer.json()["status"] == "completed"
+    assert len(client.call("GET", "/api/v1/tasks").json()["tasks"]) == 1, "the others are in nobody's history"
+
+
+def test_whoever_asks_goes_before_what_is_written_for_later(start: Start, ollama: ModelServer) -> None:
+    ollama.script(default={"first_token_ms": 300, "tokens_per_second": 100, "tokens": 300})
+    program = start(llm_base_url=ollama.url, cache_entries="100", workers="1")
+    run = Commands(program.data_dir.parent, {})
+    filling = ("cache", "warm", "--collection", "yuelao", "--lots", "1", "--language", "en", "--most", "1", "--json")
+    with ThreadPoolExecutor() as beside:
+        filled = beside.submit(run, *filling, JIEQIAN_DATA_DIR=str(program.data_dir))
+        wait_until(lambda: len(ollama.seen()) == 1, 30)
+        read(program.client(), lot=2)
+        assert json.loads(filled.result(60).stdout)["written"] == 1
+    order = [QUESTION in json.dumps(call["body"], ensure_ascii=False) for call in ollama.seen()]
+    assert order == [False, True, False], "the reading for later was given up for it, and written afterwards"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--lots", "x"), "write numbers and ranges"),
+        (("--until", "25:00"), "write a time of day"),
+        (("--questions", "nowhere"), "cannot be read"),
+        (("--collection", "atlantis"), "collection"),
+        (("--language", "fr"), "language is not offered"),
+        (("--mode", "slow"), "mode: quality or fast"),
+    ],
+)
+def test_wrong_wishes_are_told_in_one_line(program: Program, arguments: tuple[str, ...], told: str) -> None:
+    answer = Commands(program.data_dir.parent, {})("cache", "warm", *arguments, JIEQIAN_DATA_DIR=str(program.data_dir))
+    assert answer.returncode != 0
+    assert told in answer.stderr
+    assert answer.stderr.strip().count("\n") == 0

@@ -20,6 +20,8 @@ app = typer.Typer(no_args_is_help=True, help="Measure the service and its models
 Out = Annotated[Path, typer.Option("--out", help="Folder the report is written to.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _OUT = Path("bench")
+#: A run of the scenarios takes a minute.
+_MOST_SCENARIO_RUNS = 6
 _LANGUAGES = ("zh-Hant", "zh-Hans", "en", "ja")
 
 
@@ -32,6 +34,11 @@ def overhead(
     first_token_ms: Annotated[float, typer.Option(help="The stand-in model's first token.", min=0)] = 500,
     tokens_per_second: Annotated[float, typer.Option(help="The stand-in model's pace.", min=1)] = 100,
     tokens: Annotated[int, typer.Option(help="The stand-in model's answer.", min=50, max=5000)] = 300,
+    scenario: Annotated[
+        str | None, typer.Option(help="seed: the older system's scenarios A to D, target and measured.")
+    ] = None,
+    replay: Annotated[bool, typer.Option("--replay", help="Ask the shipped set: what kept answers save.")] = False,
+    requests: Annotated[int, typer.Option(help="Requests of --replay.", min=20, max=100_000)] = 400,
     as_json: Json = False,
 ) -> None:
     """What the service costs: readings through all of it beside the same model calls made directly, in pairs.
@@ -44,6 +51,19 @@ def overhead(
     from jieqian.bench.pacing import FAST, Pace
 
     pace = FAST if fast else Pace(first_token_ms, tokens_per_second, tokens)
+    if scenario not in (None, "seed") or (scenario and replay):
+        raise UsageError("--scenario is seed, and goes without --replay.", usage=True)
+    if scenario:
+        from jieqian.bench import scenarios
+
+        _run(lambda advance: scenarios.measure(min(runs, _MOST_SCENARIO_RUNS), advance), out, as_json)
+        return
+    if replay:
+        from jieqian.bench import replay as replaying
+
+        asked = replaying.Replay(requests=requests, pace=pace)
+        _run(lambda advance: replaying.measure(asked, advance), out, as_json)
+        return
     plan = benchmark.Plan(at_once=_numbers(at_once), runs=runs, pace=pace)
     _run(lambda advance: benchmark.measure(plan, advance), out, as_json)
 

@@ -31,6 +31,7 @@ PATIENCE_SECONDS = 2.0
 #: The longest an embedder may take to load its model.
 LOADING_SECONDS = 10.0
 _TRIAL = "籤"
+_LAST_WEIGHS = 0.2
 #: How many of the nearest are asked for, to choose from.
 CANDIDATES = 40
 _LOAD_SECONDS, _OPEN_SECONDS, _WORK_SECONDS, _PING_SECONDS = 60.0, 20.0, 60.0, 20.0
@@ -86,6 +87,7 @@ class VectorIndex:
         self._have: dict[str, str] = {}
         self._vectors: OrderedDict[str, array[float]] = OrderedDict()
         self._pending: Counter[str] = Counter()
+        self._new, self._new_seconds = 0, 0.0  # questions whose vector is being made, and the mean time that takes
         self._opened = False
         self._suspect = False
         self._trouble: IndexFailed | None = None
@@ -107,18 +109,22 @@ class VectorIndex:
         catalogue = self._catalogue()
         question = both_ends(question, QUESTION_CHARACTERS)
         known = self._vectors.get(question)
-        wait = self._process.wait_seconds
-        if known is None and wait > PATIENCE_SECONDS:
+        if known is None and self._new * self._new_seconds > PATIENCE_SECONDS:
             raise IndexFailed("busy", "the index has too many questions to answer")
+        self._new += known is None
         asked: dict[str, Any] = {"collection": lot.collection, "most": CANDIDATES}
         where = _filters(catalogue, lot, language, topic)
         try:
             vector = list(known) if known is not None else await self._embedder.question(question)
-            asked |= {"question": question, "alone": wait == 0} if vector is None else {"vector": vector}
+            asked |= {"question": question, "alone": self._new == 1} if vector is None else {"vector": vector}
             told = await self._process.request("search", _PING_SECONDS, urgent=vector is not None, where=where, **asked)
         except IndexFailed as failed:
             self.doubt(failed)
             raise
+        finally:
+            self._new -= known is None
+        if vector is None:
+            self._new_seconds += (told["seconds"] - self._new_seconds) * _LAST_WEIGHS
         self._remember(question, vector or told["vector"])
         return [(catalogue.passages[place], score) for place, score in told["found"] if place in catalogue.passages]
 

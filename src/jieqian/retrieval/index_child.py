@@ -17,6 +17,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -210,8 +211,9 @@ class _Index:
     def search(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The nearest passages that meet each of the filters given: ids and cosine similarity, best first.
 
-        With the vector of a question that was made for it, so that nobody has to make it again.
+        With the vector of a question that was made for it, so that nobody has to make it again, and how long it took.
         """
+        begun = time.monotonic()
         made = None if "vector" in asked else self._vector_of(asked["question"], alone=asked["alone"])
         vector: Sequence[float] = asked["vector"] if made is None else made
         held = self._hold(asked["collection"])
@@ -221,7 +223,8 @@ class _Index:
                 query_embeddings=[vector], n_results=asked["most"], where=where, include=["distances"]
             )
             best |= {place: 1 - far for place, far in zip(found["ids"][0], found["distances"][0], strict=True)}
-        return {"found": sorted(best.items(), key=lambda item: -item[1]), "vector": made}
+        found_best = sorted(best.items(), key=lambda item: -item[1])
+        return {"found": found_best, "vector": made, "seconds": time.monotonic() - begun}
 
     def _vector_of(self, question: str, *, alone: bool) -> list[float]:
         """A reading waits for it, so it may have several cores; in a crowd one each wins, and so for passages."""

@@ -15,8 +15,6 @@ from typing import Any
 
 from jieqian.errors import IndexFailed
 
-#: Of the last request in the mean of how long they take.
-_WEIGHT = 0.2
 _Asked = tuple[str, asyncio.AbstractEventLoop, asyncio.Future[Any]]
 
 
@@ -28,8 +26,6 @@ class IndexProcess:
         self._count = itertools.count()
         self._process: subprocess.Popen[str] | None = None
         self._ended = False
-        self._waiting = 0
-        self._mean_seconds = 0.0
         #: When it last answered, in monotonic seconds.
         self.answered_at = 0.0
         self._lock = threading.Lock()
@@ -40,11 +36,6 @@ class IndexProcess:
         """Start the child; does not wait until it is there."""
         await asyncio.to_thread(self._thread.start)
 
-    @property
-    def wait_seconds(self) -> float:
-        """How long a request that is not urgent would wait for those before it, as far as can be told."""
-        return self._waiting * self._mean_seconds
-
     async def request(self, operation: str, seconds: float, *, urgent: bool = False, **values: Any) -> Any:
         """The child's result, `urgent` ones before others. Raises `IndexFailed`; what comes after `silent` is dropped.
 
@@ -53,14 +44,11 @@ class IndexProcess:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
         self._put((json.dumps({"op": operation, **values}), loop, answer), 0 if urgent else 1)
-        self._waiting += 1
         try:
             async with asyncio.timeout(seconds):
                 return await answer
         except TimeoutError:
             raise IndexFailed("silent", f"the index did not answer within {seconds:g} s") from None
-        finally:
-            self._waiting -= 1
 
     async def end(self) -> None:
         """End the child, whatever it does."""
@@ -104,7 +92,6 @@ class IndexProcess:
                 line, loop, answer = asked
                 if answer.done():  # nobody waits for it any more
                     continue
-                begun = time.monotonic()
                 try:
                     process.stdin.write(line + "\n")
                     process.stdin.flush()
@@ -117,7 +104,6 @@ class IndexProcess:
                     self._refuse_all(said)
                     break
                 self.answered_at = time.monotonic()
-                self._mean_seconds += (self.answered_at - begun - self._mean_seconds) * _WEIGHT
                 _settle(loop, answer, _result_of(json.loads(told)))
             with suppress(OSError):
                 process.stdin.close()

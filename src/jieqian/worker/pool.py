@@ -82,6 +82,11 @@ class WorkerPool:
         """Whether any task is under way just now, be it one that only watches another's generation."""
         return bool(self._running)
 
+    @property
+    def running(self) -> set[str]:
+        """The ids of the tasks under way."""
+        return {task_id for task_id, _ in self._running.values()}
+
     def start(self) -> None:
         """Begin to claim tasks."""
         self._loop = asyncio.create_task(self._claim_for_ever(), name="worker-pool")

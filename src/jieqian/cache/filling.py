@@ -1,0 +1,101 @@
+"""Readings written while nobody waits, so that whoever asks the same words later is answered at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jieqian.errors import NothingKept, RateLimited
+from jieqian.languages import Language
+from jieqian.tasks.store import Accepted
+from jieqian.tasks.task import Mode, Task
+
+logger = logging.getLogger(__name__)
+
+#: Who asks; no asker's history shows these, and none becomes an FAQ candidate.
+CALLER = "filling the cache"
+_LOOK_SECONDS = 0.5
+#: How often one reading is stopped because somebody asks, before it is left for another night.
+_MOST_TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One reading to have in store."""
+
+    collection: str
+    lot: int
+    question: str
+    language: Language
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FillDesk:
+    """What filling needs at hand. `others_ask(ours)`: whether anybody's task but ours (None: none is) waits or runs."""
+
+    ask: Callable[[Wanted], Awaitable[Accepted]]
+    look: Callable[[str], Awaitable[Task]]
+    stop: Callable[[str], Awaitable[object]]
+    others_ask: Callable[[str | None], Awaitable[bool]]
+    keeps: Callable[[], bool]
+
+
+async def fill(desk: FillDesk, wanted: Sequence[Wanted], seconds: float | None) -> AsyncIterator[dict[str, Any]]:
+    """Have them written one after another for so long; steps `{"done", "of", "what"}`, then `{"result": counts}`.
+
+    Counts: `known` were kept already, `written` are now, `not_kept` no model wrote whole, `left` gave way to askers or
+    to the time. Raises `NothingKept` where no answers are kept here.
+    """
+    if not desk.keeps():
+        raise NothingKept
+    until = None if seconds is None else time.monotonic() + seconds
+    counts: Counter[str] = Counter(dict.fromkeys(("known", "written", "not_kept", "left"), 0))
+    for done, one in enumerate(wanted):
+        yield {"done": done, "of": len(wanted), "what": f"{one.collection} {one.lot}, {one.language.value}"}
+        if until is not None and time.monotonic() > until:
+            counts["left"] += len(wanted) - done
+            break
+        counts[await _write(desk, one, until)] += 1
+    yield {"done": len(wanted), "of": len(wanted), "what": None}
+    yield {"result": dict(counts)}
+
+
+async def _write(desk: FillDesk, one: Wanted, until: float | None) -> str:
+    for _ in range(_MOST_TRIES):
+        while await desk.others_ask(None):
+            if until is not None and time.monotonic() > until:
+                return "left"
+            await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            accepted = await desk.ask(one)
+        except RateLimited as limited:
+            await asyncio.sleep(float(limited.extra.get("retry_after", 1)))
+            continue
+        task = accepted.task
+        if task.status.ended:
+            return "known" if task.timings.get("cache_hit") else "not_kept"
+        ended = await _ended(desk, task)
+        if ended is not None:
+            return "written" if ended.timings.get("degraded") is False else "not_kept"
+    return "left"
+
+
+async def _ended(desk: FillDesk, task: Task) -> Task | None:
+    """The task once it has ended; None where it was stopped because somebody asks."""
+    try:
+        while not task.status.ended:
+            if await desk.others_ask(task.id):
+                await desk.stop(task.id)
+                return None
+            await asyncio.sleep(_LOOK_SECONDS)
+            task = await desk.look(task.id)
+    except asyncio.CancelledError:  # who wanted it is gone
+        await asyncio.shield(desk.stop(task.id))
+        raise
+    return task
