@@ -177,7 +177,7 @@ def _note_path(series: _Series, call: dict[str, Any]) -> None:
     timings = told.reading["timings"]
     found = {
         "POST sent to 202": (told.accepted - told.posted) * 1000,
-        "accepted to started": timings["queue_wait_ms"],
+        "accepted to started": timings["queue_wait_ms"] - timings["time_to_first_event_ms"],
         "POST sent to lot at the client": told.since_post_ms("lot"),
         "POST sent to request at the model": (call["arrived"] - told.posted) * 1000,
         "looking for passages": timings["rag_retrieval_ms"],
