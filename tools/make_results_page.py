@@ -32,8 +32,8 @@ def main() -> int:
     lines = [
         "# What the service costs and carries",
         "",
-        "Made by `make bench`; the figures belong to the machine and the day named at each. What paid and what did not is in",
-        "[What was tried](tried.md).",
+        "Made by `make bench`; the figures belong to the machine and the day named at each. What paid and what",
+        "did not is in [What was tried](tried.md).",
         "",
         "## Goals",
         "",
