@@ -5,7 +5,7 @@ JieqianError
 │   ├── MalformedJson (400)  InvalidApiKey (401)  CrossSiteRequest, OperatorOnly (403)
 │   ├── UnknownCollection, UnknownLot, UnknownTask, UnknownDraw, UnknownParent, UnknownKey,
 │   │   UnknownFaqEntry, UnknownBackup (404)
-│   ├── RequestTimeout (408)  DrawAlreadyRevealed (409)  QuestionTooLong, BodyTooLarge (413)
+│   ├── RequestTimeout (408)  DrawAlreadyRevealed, NothingKept (409)  QuestionTooLong, BodyTooLarge (413)
 │   ├── InvalidRequest (422): InvalidLot, InvalidQuestion, UnsupportedLanguage, UnknownMode, UnknownStrategy,
 │   │                          UnknownModel, IdempotencyMismatch, DrawMismatch
 │   └── RateLimited, QueueFull (429)  HeadersTooLarge (431)
