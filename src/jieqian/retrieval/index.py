@@ -89,9 +89,7 @@ class VectorIndex:
         self._pending: Counter[str] = Counter()
         self._new, self._new_seconds = 0, 0.0  # questions whose vector is being made, and the mean time that takes
         self._opened = False
-        self._read = (
-            False  # whether the vectors were taken into memory once: the first search would have to wait for it
-        )
+        self._read = False  # whether vectors were taken into memory once: a first search would wait for it
         self._suspect = False
         self._trouble: IndexFailed | None = None
         self._healed = False
@@ -241,15 +239,20 @@ class VectorIndex:
                 ms = round((time.perf_counter() - begun) * 1000)
                 facts = {"action": "index_level", "passages": len(self._have), "made": made, "ms": ms}
                 logger.info("the index is level with the passages", extra=facts)
-            for collection in {passage.collection: None for passage in self._catalogue().passages.values()}:
-                await self._ask("hold", collection=collection)
-            self._read = True
+            await self._take_in()
             self._healed = False
             if not self._wake.is_set():
                 self.level = True
                 self.rounds += 1
                 await self._wake.wait()
         await self._end_process()
+
+    async def _take_in(self) -> None:
+        """Let the vectors of collections that are whole be taken into memory, as far as there is room."""
+        for collection in {passage.collection: None for passage in self._catalogue().passages.values()}:
+            if not self._pending[collection]:
+                await self._ask("hold", collection=collection)
+        self._read = True
 
     async def _embedder_answers(self) -> None:
         """Raises `IndexFailed` where it does not, or not as soon as a reading needs it."""
@@ -281,6 +284,7 @@ class VectorIndex:
         for start in range(0, len(ready), _SHIPPED_BATCH):
             some_ready = ready[start : start + _SHIPPED_BATCH]
             await self._put(some_ready, rows=[rows[passage.text_hash] for passage in some_ready])
+        await self._take_in()
         for start in range(0, len(rest), _TEXT_BATCH):
             if self._anew or self._suspect or wanted is not self._catalogue().passages:
                 break  # the round is made again

@@ -238,8 +238,7 @@ class _Index:
 
         On a busy machine threads that work together mostly wait for the one that has no core.
         """
-        cores = os.cpu_count() or 1
-        self._threads(min(_MOST_THREADS, cores) if alone and os.getloadavg()[0] < cores else 1)
+        self._threads(min(_MOST_THREADS, os.cpu_count() or 1) if alone and not _is_busy() else 1)
         try:
             return [float(number) for number in self._model.query(question)]
         finally:
@@ -260,6 +259,11 @@ class _Index:
             if type(error).__name__ != "PanicException":
                 raise
             return {"failed": "damaged", "said": f"the index's own code failed: {error}"}
+
+
+def _is_busy() -> bool:
+    """Whether more wants to run than there are cores; where the system does not tell, it is taken to be."""
+    return not hasattr(os, "getloadavg") or os.getloadavg()[0] >= (os.cpu_count() or 1)
 
 
 def _one_thread(_count: int) -> None:
