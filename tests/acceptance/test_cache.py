@@ -105,6 +105,7 @@ def test_erasing_takes_the_answer_it_made_and_leaves_the_copies(program: Program
     assert texts(other.task(copied["task_id"])) == texts(copied)
     assert read(other)["timings"]["cache_hit"] == "none"
     assert len(ollama.seen()) == 2
+    assert read(maker)["timings"]["cache_hit"] == "exact", "what was written since is kept again"
 
 
 def test_it_outlives_a_crash(program: Program, ollama: ModelServer) -> None:

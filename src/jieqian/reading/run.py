@@ -187,12 +187,17 @@ async def answer_from_cache(asked: Asked, desk: Desk, record: Record) -> dict[st
 async def complete(asked: Asked, desk: Desk, record: Record, key: str | None) -> dict[str, Any]:
     """End the task. Its answer is kept for those who ask the same, if a model wrote all of it, in one delivery."""
     task = asked.task
-    if key is not None and (record.task.sections or (desk.answers.may_have(key) and not task.fresh)):
+    if key is not None and (record.task.sections or (not task.fresh and await _is_kept(key, desk))):
         key = None
     timings = await record.completed(asked.lot.as_dict(task.language), keep_as=key)
     if key is not None and not timings["degraded"]:
         desk.answers.has_kept(key)
     return timings
+
+
+async def _is_kept(key: str, desk: Desk) -> bool:
+    """Whether an answer of another's is kept under it: one that was kept may have been erased since."""
+    return desk.answers.may_have(key) and await desk.store.answer(key) is not None
 
 
 async def write_with_model(asked: Asked, desk: Desk, record: Record, prompt: Prompt, place: Place) -> str | None:
