@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from jieqian.bench.figures import percentile, shown, summarize
 from jieqian.bench.load import allow_files
 from jieqian.bench.machine import describe_machine, in_words
 from jieqian.bench.overhead import first_text_sent
+from jieqian.bench.replay import Replay, requests_of
 from jieqian.bench.report import Report, Table
 from jieqian.bench.streams import StreamReader
 from jieqian.errors import UsageError
@@ -104,3 +106,12 @@ def test_when_each_sections_first_letter_left_the_model() -> None:
 def test_more_files_than_the_system_allows_is_told() -> None:
     with pytest.raises(UsageError, match="ulimit"):
         allow_files(1 << 40)
+
+
+def test_the_replayed_set_is_the_same_each_time_and_few_are_asked_often() -> None:
+    bodies = requests_of(Replay(requests=400))
+    assert bodies == requests_of(Replay(requests=400))
+    counts = sorted(Counter(json.dumps(body) for body in bodies).values(), reverse=True)
+    assert counts[0] > 20
+    assert counts.count(1) > 50
+    assert {body["language"] for body in bodies} == {"zh-Hant", "zh-Hans", "en", "ja"}

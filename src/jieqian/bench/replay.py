@@ -81,12 +81,16 @@ async def measure(replay: Replay, advance: Advance) -> Report:
     return _report(machine, replay, bodies, told, calls)
 
 
+def _is_hit(one: Told) -> bool:
+    return bool(one.reading) and one.reading["timings"]["cache_hit"] == "exact"
+
+
 def _report(
     machine: dict[str, Any], replay: Replay, bodies: list[dict[str, Any]], told: list[Told], calls: int
 ) -> Report:
     whole = [one for one in told if one.ended is not None and not one.error]
-    hits = [one.total_ms for one in whole if one.reading["timings"].get("cache_hit")]
-    written = [one.total_ms for one in whole if not one.reading["timings"].get("cache_hit")]
+    hits = [one.total_ms for one in whole if _is_hit(one)]
+    written = [one.total_ms for one in whole if not _is_hit(one)]
     different = len({tuple(body.values()) for body in bodies})
     typical = median(written) if written else 0.0
     saved = sum(typical - ms for ms in hits)
@@ -117,7 +121,7 @@ def _report(
         ("askers' time saved", f"{figures['seconds_saved']} s"),
         ("failed", str(figures["failed"])),
     ]
-    counts = list(itertools.accumulate(bool(one.reading and one.reading["timings"].get("cache_hit")) for one in told))
+    counts = list(itertools.accumulate(_is_hit(one) for one in told))
     steps = range(19, len(counts), max(1, len(counts) // 20))
     chart = Chart(
         title="Share of requests answered from kept ones, as the set is asked",
