@@ -1,4 +1,4 @@
-"""One tree of exceptions; each class's docstring is its default message.
+"""One tree of exceptions; each class's docstring is its default message, its name in snake case its `code`.
 
 JieqianError
 ├── RequestError             an answer to a caller (RFC 9457 problem document)
@@ -29,6 +29,7 @@ JieqianError
 from __future__ import annotations
 
 import inspect
+import re
 from typing import Any, ClassVar
 
 
@@ -38,6 +39,9 @@ class JieqianError(Exception):
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
+
+    def __init_subclass__(cls) -> None:
+        cls.code = cls.__dict__.get("code") or re.sub(r"\B(?=[A-Z])", "_", cls.__name__).lower()
 
     def __init__(self, detail: str | None = None, **extra: Any) -> None:
         self.detail = detail or inspect.cleandoc(type(self).__doc__ or "")
@@ -67,89 +71,74 @@ class RequestError(JieqianError):
 class MalformedJson(RequestError):
     """The body is not valid JSON in UTF-8. Send one JSON object."""
 
-    code = "malformed_json"
-
 
 class InvalidApiKey(RequestError):
     """The API key is unknown or was revoked. Make one with `jieqian keys create`."""
 
-    code = "invalid_api_key"
     status = 401
 
 
 class CrossSiteRequest(RequestError):
     """A page of another site may not act for this visitor. Use an API key, or allow the site by CORS_ORIGINS."""
 
-    code = "cross_site_request"
     status = 403
 
 
 class OperatorOnly(RequestError):
     """Only the operator may do this: send ADMIN_TOKEN as `Authorization: Bearer`, or use `jieqian` on the machine."""
 
-    code = "operator_only"
     status = 403
 
 
 class UnknownCollection(RequestError):
     """There is no such collection. `GET /api/v1/collections` lists those there are."""
 
-    code = "unknown_collection"
     status = 404
 
 
 class UnknownLot(RequestError):
     """The collection has no lot of that number."""
 
-    code = "unknown_lot"
     status = 404
 
 
 class UnknownTask(RequestError):
     """There is no such task, or it is not yours."""
 
-    code = "unknown_task"
     status = 404
 
 
 class UnknownKey(RequestError):
     """There is no such API key, or it was revoked before."""
 
-    code = "unknown_key"
     status = 404
 
 
 class UnknownParent(UnknownTask):
     """The reading this one should follow is not there, or is not yours."""
 
-    code = "unknown_parent"
-
 
 class UnknownDraw(RequestError):
     """There is no such draw, or it is not yours."""
 
-    code = "unknown_draw"
     status = 404
 
 
 class UnknownFaqEntry(RequestError):
     """There is no such FAQ entry. `jieqian faq list --status all` shows them."""
 
-    code = "unknown_faq_entry"
     status = 404
 
 
 class UnknownBackup(RequestError):
     """There is no such backup to fetch: each can be fetched once. Make another."""
 
-    code = "unknown_backup"
     status = 404
 
 
 class RequestTimeout(RequestError):
     """The request's body did not arrive in time. Send it again."""
 
-    code = "request_timeout"
     status = 408
     retryable = True
 
@@ -157,90 +146,68 @@ class RequestTimeout(RequestError):
 class DrawAlreadyRevealed(RequestError):
     """This draw was revealed before; a draw can be revealed once only."""
 
-    code = "draw_already_revealed"
     status = 409
 
 
 class QuestionTooLong(RequestError):
     """The question is longer than 2,000 characters. Shorten it."""
 
-    code = "question_too_long"
     status = 413
 
 
 class BodyTooLarge(RequestError):
     """The body is larger than this service takes."""
 
-    code = "body_too_large"
     status = 413
 
 
 class HeadersTooLarge(RequestError):
     """The request's address and headers are over 64 kB. Send less: cookies of other services may be the cause."""
 
-    code = "headers_too_large"
     status = 431
 
 
 class InvalidRequest(RequestError):
     """A field of the request is missing or wrong."""
 
-    code = "invalid_request"
     status = 422
 
 
 class InvalidLot(InvalidRequest):
     """That is no lot number. Write it as 7, ７ or 第七籤."""
 
-    code = "invalid_lot"
-
 
 class InvalidQuestion(InvalidRequest):
     """The question is empty. Write what you want to know; two characters are enough."""
-
-    code = "invalid_question"
 
 
 class UnsupportedLanguage(InvalidRequest):
     """That language is not offered. Choose auto, zh-Hant, zh-Hans, en or ja."""
 
-    code = "unsupported_language"
-
 
 class UnknownMode(InvalidRequest):
     """That mode is not offered. Choose fast or quality."""
-
-    code = "unknown_mode"
 
 
 class UnknownStrategy(InvalidRequest):
     """That strategy is not offered. Choose auto, sequential or parallel."""
 
-    code = "unknown_strategy"
-
 
 class UnknownModel(InvalidRequest):
     """That model is not here. `jieqian model list` shows those there are."""
-
-    code = "unknown_model"
 
 
 class IdempotencyMismatch(InvalidRequest):
     """This Idempotency-Key was used with another body within 24 hours. Use a new key for a new request."""
 
-    code = "idempotency_mismatch"
-
 
 class DrawMismatch(InvalidRequest):
     """The draw gave another lot than the one asked about, or was not revealed yet."""
-
-    code = "draw_mismatch"
 
 
 class RateLimited(RequestError):
     """Too many requests in a short time. Wait as long as Retry-After says."""
 
-    code = "rate_limited"
     status = 429
     retryable = True
 
@@ -248,14 +215,12 @@ class RateLimited(RequestError):
 class NothingKept(RequestError):
     """No answers are kept here: CACHE_ENTRIES is 0, or no model writes. `jieqian doctor` tells which."""
 
-    code = "nothing_kept"
     status = 409
 
 
 class QueueFull(RequestError):
     """The queue is full. Wait as long as Retry-After says."""
 
-    code = "queue_full"
     status = 429
     retryable = True
 
@@ -263,7 +228,6 @@ class QueueFull(RequestError):
 class ModelError(JieqianError):
     """The model server did not give a whole answer."""
 
-    code = "model_error"
     status = 502
     retryable = True
 
@@ -271,32 +235,23 @@ class ModelError(JieqianError):
 class ModelUnreachable(ModelError):
     """The model server cannot be reached."""
 
-    code = "model_unreachable"
-
 
 class ModelBusy(ModelError):
     """The model server has too much to do (429 or 503)."""
-
-    code = "model_busy"
 
 
 class ModelRefused(ModelError):
     """The model server refused the request; asking again the same way will not help."""
 
-    code = "model_refused"
     retryable = False
 
 
 class ModelNotFound(ModelRefused):
     """The model server does not have that model."""
 
-    code = "model_not_found"
-
 
 class ModelTimeout(ModelError):
     """The model server took too long."""
-
-    code = "model_timeout"
 
 
 class FirstTokenTimeout(ModelTimeout):
@@ -308,31 +263,21 @@ class FirstTokenTimeout(ModelTimeout):
 class ModelStalled(ModelTimeout):
     """The model server fell silent in the middle of its answer."""
 
-    code = "model_stalled"
-
 
 class ModelCutOff(ModelError):
     """The model server ended the connection in the middle of its answer."""
-
-    code = "model_cut_off"
 
 
 class PromptTooLong(ModelRefused):
     """The prompt does not fit the model's window, or the server cut it. Raise LLM_CONTEXT_TOKENS."""
 
-    code = "prompt_too_long"
-
 
 class DownloadFailed(JieqianError):
     """The model could not be fetched."""
 
-    code = "download_failed"
-
 
 class PackError(JieqianError):
     """A collection's files are wrong."""
-
-    code = "pack_error"
 
     def __init__(self, detail: str, *, file: str = "", line: int | None = None) -> None:
         where = f"{file}:{line}: " if file and line else f"{file}: " if file else ""
@@ -344,7 +289,6 @@ class PackError(JieqianError):
 class StoreError(JieqianError):
     """The database cannot be used just now."""
 
-    code = "store_error"
     status = 503
     retryable = True
 
@@ -352,19 +296,13 @@ class StoreError(JieqianError):
 class StoreUnwritable(StoreError):
     """The database cannot be written just now. Check the disk's space and the data folder's rights."""
 
-    code = "store_unwritable"
-
 
 class BackupError(JieqianError):
     """The backup cannot be made or restored."""
 
-    code = "backup_error"
-
 
 class IndexFailed(JieqianError):
     """The index of passages cannot be used; passages are found by their characters. `jieqian corpus index` mends it."""
-
-    code = "index_failed"
 
     def __init__(self, kind: str = "unusable", said: str | None = None) -> None:
         super().__init__(said)
@@ -376,13 +314,10 @@ class IndexFailed(JieqianError):
 class LeaseLost(JieqianError):
     """Another worker holds this task now, or it has ended; nothing was written."""
 
-    code = "lease_lost"
-
 
 class DeadlinePassed(JieqianError):
     """The reading took longer than TASK_DEADLINE_SECONDS allows."""
 
-    code = "deadline_passed"
     status = 504
     retryable = True
 
@@ -390,7 +325,6 @@ class DeadlinePassed(JieqianError):
 class ServiceUnreachable(JieqianError):
     """The service does not answer. `jieqian doctor` says why."""
 
-    code = "service_unreachable"
     status = 503
     retryable = True
 
@@ -398,10 +332,6 @@ class ServiceUnreachable(JieqianError):
 class UsageError(JieqianError):
     """The command or a setting is wrong."""
 
-    code = "usage_error"
-
 
 class DataFolderOwned(UsageError):
     """Another jieqian process uses the data folder."""
-
-    code = "data_folder_owned"

@@ -91,58 +91,63 @@ def _report(
     whole = [one for one in told if one.ended is not None and not one.error]
     hits = [one.total_ms for one in whole if _is_hit(one)]
     written = [one.total_ms for one in whole if not _is_hit(one)]
-    different = len({tuple(body.values()) for body in bodies})
     typical = median(written) if written else 0.0
-    saved = sum(typical - ms for ms in hits)
     figures = {
         "pace": replay.pace.as_dict(),
         "requests": len(bodies),
-        "different": different,
+        "different": len({tuple(body.values()) for body in bodies}),
         "at_once": replay.at_once,
         "failed": len(told) - len(whole),
         "hits": len(hits),
         "hit_rate": round(len(hits) / max(1, len(whole)), 4),
         "model_calls": calls,
         "model_calls_saved": len(whole) - calls,
-        "seconds_saved": round(saved / 1000, 1),
+        "seconds_saved": round(sum(typical - ms for ms in hits) / 1000, 1),
         "hit_ms": summarize(hits).as_dict() if hits else None,
         "written_ms": summarize(written).as_dict() if written else None,
     }
+    return Report(
+        name="replay",
+        title="What kept answers save",
+        machine=machine,
+        figures=figures,
+        tables=[_times(hits, written), _facts(figures)],
+        charts=[_share_over_time(told)] if told else [],
+        notes=[
+            f"{replay.pace.in_words()}. {replay.at_once} askers at once; the n-th commonest of the shipped questions "
+            f"is asked as often as 1/n^{replay.steepness:g}; nothing was kept at the start."
+        ],
+    )
+
+
+def _times(hits: list[float], written: list[float]) -> Table:
     rows = [
         (name, str(len(some)), *(shown(value) for value in (found.p50, found.p95, found.p99)))
         for name, some in (("answered from the kept ones", hits), ("written, or shared while written", written))
         if some and (found := summarize(some))
     ]
-    share = f"{100 * len(hits) / max(1, len(whole)):.0f} %"
-    facts = [
-        ("requests, different ones among them", f"{len(bodies)}, {different}"),
-        ("answered from kept ones", f"{len(hits)} ({share})"),
-        ("model calls; saved", f"{calls}; {figures['model_calls_saved']}"),
+    return Table("Whole readings at their askers, ms", ("", "readings", "p50", "p95", "p99"), rows)
+
+
+def _facts(figures: dict[str, Any]) -> Table:
+    rows = [
+        ("requests, different ones among them", f"{figures['requests']}, {figures['different']}"),
+        ("answered from kept ones", f"{figures['hits']} ({100 * figures['hit_rate']:.0f} %)"),
+        ("model calls; saved", f"{figures['model_calls']}; {figures['model_calls_saved']}"),
         ("askers' time saved", f"{figures['seconds_saved']} s"),
         ("failed", str(figures["failed"])),
     ]
+    return Table("The set", ("", ""), rows)
+
+
+def _share_over_time(told: list[Told]) -> Chart:
     counts = list(itertools.accumulate(_is_hit(one) for one in told))
     steps = range(19, len(counts), max(1, len(counts) // 20))
-    chart = Chart(
+    return Chart(
         title="Share of requests answered from kept ones, as the set is asked",
         kind="lines",
         places=[str(step + 1) for step in steps],
         series={"share": [100 * counts[step] / (step + 1) for step in steps]},
         unit="%",
         across="requests",
-    )
-    return Report(
-        name="replay",
-        title="What kept answers save",
-        machine=machine,
-        figures=figures,
-        tables=[
-            Table("Whole readings at their askers, ms", ("", "readings", "p50", "p95", "p99"), rows),
-            Table("The set", ("", ""), facts),
-        ],
-        charts=[chart] if counts else [],
-        notes=[
-            f"{replay.pace.in_words()}. {replay.at_once} askers at once; the n-th commonest of the shipped questions "
-            f"is asked as often as 1/n^{replay.steepness:g}; nothing was kept at the start."
-        ],
     )

@@ -165,14 +165,7 @@ def _make_here(settings: Settings, part: Path, advance: Advance) -> dict[str, An
 async def _fetch(settings: Settings, part: Path, advance: Advance) -> dict[str, Any]:
     """Let the service make the backup, and fetch it."""
     async with running_service(settings) as service:
-        made: dict[str, Any] = {}
-        async for step in service.steps("POST", "/api/v1/admin/backup"):
-            if "result" in step:
-                made = step["result"]
-            else:
-                advance(step["done"], step["of"], step["what"])
-        if not made:
-            raise BackupError("The service ended before the backup was made. Try again.")
+        made = await service.carry_out("POST", "/api/v1/admin/backup", advance)
         try:
             await _download(service, made, part)
         except (JieqianError, OSError):

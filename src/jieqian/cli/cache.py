@@ -73,18 +73,10 @@ def warm(
         say(f"{counts['not_kept']:,} were not written whole by a model; {counts['left']:,} are left for another time.")
 
 
-async def _fill(body: dict[str, Any]) -> dict[str, int]:
-    result: dict[str, int] = {}
+async def _fill(body: dict[str, Any]) -> dict[str, Any]:
     async with running_service(load_settings(), works=True) as service:
         with progress("writing") as advance:
-            async for step in service.steps("POST", "/api/v1/admin/cache/warm", body):
-                if "result" in step:
-                    result = step["result"]
-                else:
-                    advance(step["done"], step["of"], step["what"])
-    if not result:
-        raise UsageError("The service ended before all were written. Run the same command again: it goes on.")
-    return result
+            return await service.carry_out("POST", "/api/v1/admin/cache/warm", advance, body)
 
 
 def _lot_numbers(given: str) -> list[int]:

@@ -33,15 +33,10 @@ def index(
 
 
 async def _bring_level(force: bool) -> dict[str, Any]:
-    result: dict[str, Any] = {}
     async with running_service(load_settings()) as service:
         with progress("passages") as advance:
-            async for step in service.steps("POST", f"/api/v1/admin/corpus/index?force={str(force).lower()}"):
-                if "result" in step:
-                    result = step["result"]
-                else:
-                    advance(step["done"], step["of"], step["what"])
-    return result
+            path = f"/api/v1/admin/corpus/index?force={str(force).lower()}"
+            return await service.carry_out("POST", path, advance)
 
 
 def _make_shipped() -> dict[str, Any]:

@@ -23,7 +23,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from jieqian.cli.screen import note
+from jieqian.cli.screen import Advance, note
 from jieqian.errors import DataFolderOwned, JieqianError, ServiceUnreachable, UsageError
 from jieqian.keeping.folder import PID, expect_usable, owners_pid
 from jieqian.private_file import write_private
@@ -88,10 +88,14 @@ class Service:
         except (*_BROKEN, ValueError) as error:
             raise self._gone(error) from error
 
-    async def steps(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None
-    ) -> AsyncIterator[dict[str, Any]]:
-        """The steps of long work (`api/progress.py`); its error is raised."""
+    async def carry_out(
+        self, method: str, path: str, advance: Advance, body: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Have long work done (`api/progress.py`), its steps told to `advance`; answers its result.
+
+        Raises the error the service tells, and `ServiceUnreachable` where it ends before the work does.
+        """
+        result: dict[str, Any] | None = None
         async with self.stream(method, path, body) as response:
             async for line in response.content:
                 try:
@@ -100,7 +104,13 @@ class Service:
                     raise self._gone(error) from error
                 if "error" in step:
                     raise told_error(step["error"])
-                yield step
+                if "result" in step:
+                    result = dict(step["result"])
+                else:
+                    advance(step["done"], step["of"], step["what"])
+        if result is None:
+            raise ServiceUnreachable("The service ended before its work was done. Run the same command again.")
+        return result
 
     @asynccontextmanager
     async def stream(

@@ -6,14 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from statistics import median
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from jieqian.cache.answer import KeptAnswer
-from jieqian.errors import LeaseLost, StoreError, UnknownTask
+from jieqian.errors import StoreError, UnknownTask
 from jieqian.events.event import Event, Stopped, StoredEvent, encode
 from jieqian.sections.section import Section
 from jieqian.tasks import rows
@@ -22,6 +21,7 @@ from jieqian.tasks.answer_rows import AnswerRows, forget_answers, keep_answer, u
 from jieqian.tasks.database import begins_another_boot, open_engine, rewrite_a_page
 from jieqian.tasks.desk_rows import DeskRows
 from jieqian.tasks.faq_rows import FaqRows, forget_task
+from jieqian.tasks.lease_rows import CLAIM, hold
 from jieqian.tasks.store import Accepted, Announce, FirstEvents, FromCache, Reused
 from jieqian.tasks.tables import events, feedback, sections, tasks
 from jieqian.tasks.task import Feedback, NewTask, Status, Task
@@ -121,7 +121,7 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
 
         def take(connection: sa.Connection) -> tuple[Task | None, list[tuple[str, list[StoredEvent]]]]:
             unreadable: list[tuple[str, list[StoredEvent]]] = []
-            while (row := connection.execute(_CLAIM, asked).mappings().one_or_none()) is not None:
+            while (row := connection.execute(CLAIM, asked).mappings().one_or_none()) is not None:
                 try:
                     return rows.whole_task(connection, row), unreadable
                 except StoreError as error:
@@ -139,13 +139,13 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
     async def heartbeat(self, task_id: str, token: str, expires_at: float) -> None:
         """See `TaskStore.heartbeat`."""
         await self._write(
-            lambda connection: _hold(connection, task_id, token, lease_expires_at=expires_at), durable=False
+            lambda connection: hold(connection, task_id, token, lease_expires_at=expires_at), durable=False
         )
 
     async def release(self, task_id: str, token: str, *, counts: bool) -> None:
         """See `TaskStore.release`."""
         back: dict[str, Any] = {"status": Status.QUEUED, "lease_token": None, "lease_expires_at": None}
-        await self._write(lambda connection: _hold(connection, task_id, token, uncounted=0 if counts else 1, **back))
+        await self._write(lambda connection: hold(connection, task_id, token, uncounted=0 if counts else 1, **back))
 
     async def release_leases(self) -> int:
         """See `TaskStore.release_leases`."""
@@ -279,14 +279,7 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
         encoded = [(event.type, encode(event)) for event in new_events]
 
         def write(connection: sa.Connection) -> list[StoredEvent]:
-            last = _hold(
-                connection,
-                task_id,
-                token,
-                events=len(encoded),
-                touched_at=time.time(),
-                **changes,
-            )
+            last = hold(connection, task_id, token, events=len(encoded), touched_at=time.time(), **changes)
             if and_also is not None:
                 and_also(connection)
             return rows.log_encoded(connection, task_id, last - len(encoded), encoded)
@@ -376,58 +369,5 @@ def _ended(timings: Mapping[str, Any]) -> dict[str, Any]:
         "lease_expires_at": None,
     }
 
-
-def _hold(
-    connection: sa.Connection, task_id: str, token: str, *, events: int = 0, uncounted: int = 0, **changes: Any
-) -> int:
-    """Change the task if it still runs under this token, with so many more events and `uncounted` deliveries fewer.
-
-    Answers `last_event_id`. Raises `LeaseLost`.
-    """
-    asked = {"its_id": task_id, "its_token": token, "more_events": events, "uncounted": uncounted}
-    asked |= {f"new_{name}": value for name, value in changes.items()}
-    last = connection.execute(_held_change(tuple(changes)), asked).scalar()
-    if last is None:
-        raise LeaseLost
-    return int(last)
-
-
-@lru_cache(maxsize=64)
-def _held_change(names: tuple[str, ...]) -> sa.sql.dml.ReturningUpdate[Any]:
-    """The change of those columns. Made once: building a statement costs more than SQLite takes to run it."""
-    mine = sa.and_(
-        tasks.c.id == sa.bindparam("its_id"),
-        tasks.c.lease_token == sa.bindparam("its_token"),
-        tasks.c.status == Status.RUNNING,
-    )
-    values: dict[str, Any] = {name: sa.bindparam(f"new_{name}", type_=tasks.c[name].type) for name in names}
-    values["last_event_id"] = tasks.c.last_event_id + sa.bindparam("more_events")
-    values["deliveries"] = tasks.c.deliveries - sa.bindparam("uncounted")
-    return sa.update(tasks).where(mine).values(**values).returning(tasks.c.last_event_id)
-
-
-def _claim() -> sa.sql.dml.ReturningUpdate[Any]:
-    left = sa.and_(
-        tasks.c.status == Status.RUNNING,
-        tasks.c.lease_expires_at < sa.bindparam("now"),
-        tasks.c.lease_token.not_in(sa.bindparam("held", expanding=True)),
-    )
-    waiting = sa.or_(tasks.c.status == Status.QUEUED, left)
-    oldest = sa.select(tasks.c.seq).where(waiting).order_by(tasks.c.seq).limit(1).scalar_subquery()
-    return (
-        sa.update(tasks)
-        .where(tasks.c.seq == oldest)
-        .values(
-            status=Status.RUNNING,
-            lease_token=sa.bindparam("new_token"),
-            lease_expires_at=sa.bindparam("until"),
-            deliveries=tasks.c.deliveries + 1,
-            claimed_at=sa.func.coalesce(tasks.c.claimed_at, sa.bindparam("now")),
-        )
-        .returning(*tasks.c)
-    )
-
-
-_CLAIM = _claim()
 
 __all__ = ["SqlTaskStore", "UnknownTask", "announce_nothing"]

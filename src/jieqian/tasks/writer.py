@@ -1,8 +1,8 @@
 """One thread that owns every write and groups the commits.
 
 Writes that arrive while a commit is under way share the next one: four times the throughput of a commit each
-(measured, see docs/decisions/0001-one-writer.md). Each write stands in a savepoint of its own, so one that fails
-takes nothing with it.
+(measured, see docs/decisions/0001-one-writer.md). Where one of them fails all are undone and each runs again in a
+savepoint of its own, so that it takes nothing with it: an operation may run twice, and must do nothing but its writes.
 """
 
 from __future__ import annotations
