@@ -176,7 +176,7 @@ class House:
         idempotency_key: str | None = None,
         *,
         arrived: float = 0.0,
-        limited_as: Sequence[str] = (),
+        limited_as: Sequence[str] | None = None,
     ) -> Accepted:
         """Check and store a request, and wake a worker; see `accept_request`."""
         accepted = await accept_request(
@@ -249,10 +249,10 @@ class House:
                 language=one.language.value,
                 mode=one.mode.value,
             )
-            return self.accept(request, filling.CALLER)
+            return self.accept(request, filling.CALLER, limited_as=())
 
-        def keeps() -> bool:
-            engine = self.engines.engine(Mode.QUALITY, StrategyName.AUTO)
+        def keeps(mode: Mode) -> bool:
+            engine = self.engines.engine(mode, StrategyName.AUTO)
             return self.settings.cache_entries > 0 and engine is not None and not engine.model.tiny and self.works_here
 
         desk = FillDesk(

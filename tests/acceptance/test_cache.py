@@ -234,7 +234,7 @@ def test_readings_are_written_while_nobody_asks_and_serve_whoever_does(
 
 def test_whoever_asks_goes_before_what_is_written_for_later(start: Start, ollama: ModelServer) -> None:
     ollama.script(default={"first_token_ms": 300, "tokens_per_second": 100, "tokens": 300})
-    program = start(llm_base_url=ollama.url, cache_entries="100", workers="1")
+    program = start(llm_base_url=ollama.url, cache_entries="100", workers="1", rate_limit_per_minute="1")
     run = Commands(program.data_dir.parent, {})
     filling = ("cache", "warm", "--collection", "yuelao", "--lots", "1", "--language", "en", "--most", "1", "--json")
     with ThreadPoolExecutor() as beside:

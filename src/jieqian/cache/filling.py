@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jieqian.errors import NothingKept, RateLimited
+from jieqian.errors import NothingKept, QueueFull
 from jieqian.languages import Language
 from jieqian.tasks.store import Accepted
 from jieqian.tasks.task import Mode, Task
@@ -37,13 +37,17 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FillDesk:
-    """What filling needs at hand. `others_ask(ours)`: whether anybody's task but ours (None: none is) waits or runs."""
+    """What filling needs at hand.
+
+    `others_ask(ours)`: whether anybody's task but ours (None: none is) waits or runs. `keeps`: whether answers of that
+    mode are kept here.
+    """
 
     ask: Callable[[Wanted], Awaitable[Accepted]]
     look: Callable[[str], Awaitable[Task]]
     stop: Callable[[str], Awaitable[object]]
     others_ask: Callable[[str | None], Awaitable[bool]]
-    keeps: Callable[[], bool]
+    keeps: Callable[[Mode], bool]
 
 
 async def fill(desk: FillDesk, wanted: Sequence[Wanted], seconds: float | None) -> AsyncIterator[dict[str, Any]]:
@@ -52,7 +56,7 @@ async def fill(desk: FillDesk, wanted: Sequence[Wanted], seconds: float | None) 
     Counts: `known` were kept already, `written` are now, `not_kept` no model wrote whole, `left` gave way to askers or
     to the time. Raises `NothingKept` where no answers are kept here.
     """
-    if not desk.keeps():
+    if not all(desk.keeps(mode) for mode in {one.mode for one in wanted}):
         raise NothingKept
     until = None if seconds is None else time.monotonic() + seconds
     counts: Counter[str] = Counter(dict.fromkeys(("known", "written", "not_kept", "left"), 0))
@@ -74,8 +78,7 @@ async def _write(desk: FillDesk, one: Wanted, until: float | None) -> str:
             await asyncio.sleep(_LOOK_SECONDS)
         try:
             accepted = await desk.ask(one)
-        except RateLimited as limited:
-            await asyncio.sleep(float(limited.extra.get("retry_after", 1)))
+        except QueueFull:  # others came first
             continue
         task = accepted.task
         if task.status.ended:

@@ -88,7 +88,7 @@ async def accept_request(
     *,
     idempotency_key: str | None = None,
     arrived: float = 0.0,
-    limited_as: Sequence[str] = (),
+    limited_as: Sequence[str] | None = None,
 ) -> Accepted:
     """Check and store a request. Raises `RequestError` kinds.
 
@@ -107,7 +107,7 @@ async def accept_request(
     first = partial(first_events, new, lot, estimate=desk.estimate)
     if new.care is not None:  # a person in danger is answered however often they ask
         return await desk.store.accept(new, first, desk.max_queue)
-    limited = limited_as or (caller,)
+    limited = (caller,) if limited_as is None else limited_as
     desk.rate_limit.take(*limited)
     made = False
     try:

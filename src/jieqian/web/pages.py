@@ -53,7 +53,7 @@ class PagesHouse(Protocol):
         caller: str,
         idempotency_key: str | None = None,
         *,
-        limited_as: Sequence[str] = (),
+        limited_as: Sequence[str] | None = None,
     ) -> Accepted:
         """Check and store a request. Raises `RequestError` kinds."""
         ...
