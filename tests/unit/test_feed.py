@@ -19,8 +19,8 @@ def stored(event_id: int, kind: str = "section_delta") -> StoredEvent:
     return StoredEvent(event_id, kind, f'{{"n":{event_id}}}')
 
 
-def frame(event_id: int | None) -> Frame:
-    return Frame(event_id, b"")
+def frame(event_id: int) -> Frame:
+    return Frame(event_id, event_id, b"")
 
 
 # -- frames on the wire ------------------------------------------------------------------------------------------------
@@ -47,9 +47,9 @@ def test_which_events_end_a_stream(kind: str, final: bool):
 
 async def test_a_follower_takes_all_that_came():
     follower = Follower()
-    follower.hand([frame(1)])
-    follower.hand([frame(2), frame(3)])
-    assert await follower.take(LONG) == [frame(1), frame(2), frame(3)]
+    follower.hand(frame(1))
+    follower.hand(frame(2))
+    assert await follower.take(LONG) == [frame(1), frame(2)]
     assert await follower.take(0) == []
 
 
@@ -57,7 +57,7 @@ async def test_a_follower_is_woken():
     follower = Follower()
     taking = asyncio.create_task(follower.take(LONG))
     await asyncio.sleep(0)
-    follower.hand([frame(1)])
+    follower.hand(frame(1))
     assert await taking == [frame(1)]
 
 
@@ -74,7 +74,7 @@ async def test_a_follower_is_woken_by_the_end():
 async def test_a_follower_keeps_so_many_and_no_more(over: int, behind: bool):
     follower = Follower()
     for event_id in range(MOST_WAITING + over):
-        follower.hand([frame(event_id)])
+        follower.hand(frame(event_id))
     assert follower.fell_behind is behind
     assert len(await follower.take(0)) == (0 if behind else MOST_WAITING)
 
@@ -97,9 +97,9 @@ async def test_events_go_to_their_tasks_followers_only():
     with live.follow("a") as one, live.follow("a") as two, live.follow("b") as other:
         live.announce("a", [stored(1), stored(2, "completed")])
         for follower in (one, two):
-            first, last = await follower.take(0)
-            assert (first.id, first.body, first.final) == (1, frame_of(stored(1)), False)
-            assert (last.id, last.final) == (2, True)
+            (both,) = await follower.take(0)
+            assert (both.first, both.last, both.final) == (1, 2, True)
+            assert both.body == frame_of(stored(1)) + frame_of(stored(2, "completed"))
         assert await other.take(0) == []
     live.announce("a", [stored(3)])  # nobody listens
 
@@ -109,7 +109,7 @@ async def test_a_whisper_has_no_id():
     with live.follow("a") as follower:
         live.whisper("a", b"psst")
         live.whisper("b", b"for others")
-        assert await follower.take(0) == [Frame(None, b"psst")]
+        assert await follower.take(0) == [Frame(None, None, b"psst")]
 
 
 # -- one client's view -------------------------------------------------------------------------------------------------
@@ -181,7 +181,8 @@ async def test_what_another_process_wrote_is_found_with_the_next_heartbeat():
     got = [await anext(coming), await anext(coming)]
     assert got == [frame_of(stored(1)), HEARTBEAT]
     log.kept += [stored(2), stored(3, "completed")]  # announced to nobody here
-    assert [one async for one in coming if one != HEARTBEAT] == [frame_of(stored(2)), frame_of(stored(3, "completed"))]
+    rest = [one async for one in coming if one != HEARTBEAT]
+    assert rest == [frame_of(stored(2)) + frame_of(stored(3, "completed"))]
 
 
 async def test_ids_may_jump_forward_where_the_log_was_lost():

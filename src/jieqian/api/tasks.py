@@ -15,6 +15,7 @@ from jieqian.api.callers import caller_of, limited_as, require_operator
 from jieqian.api.house import Housed
 from jieqian.errors import InvalidRequest, UnknownCollection, UnknownLot
 from jieqian.events.feed import frames
+from jieqian.events.live import LINE
 from jieqian.events.sse import EventStreamResponse
 from jieqian.reading.accept import ReadingRequest
 from jieqian.reading.reading import cache_of, reading_document, timings_of
@@ -92,7 +93,9 @@ async def task_events(
     wanted = _event_id((last_event_id, after), task.last_event_id)
     if task.status.ended and wanted == task.last_event_id:
         return Response(status_code=204)
-    return EventStreamResponse(frames(house.store, house.live, task_id, wanted))
+    line = request.scope.get("extensions", {}).get(LINE)
+    coming = frames(house.store, house.live, task_id, wanted, line=line)
+    return EventStreamResponse(coming, told=line is not None)
 
 
 @router.post("/{task_id}/stop")

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import Protocol
 
 from jieqian.events.event import StoredEvent
-from jieqian.events.live import Follower, Frame, LiveEvents
+from jieqian.events.live import Follower, Frame, Line, LiveEvents
 from jieqian.events.sse import HEARTBEAT, HEARTBEAT_SECONDS, frame_of
 
 #: Events read from the log at a time.
@@ -23,50 +23,64 @@ class EventLog(Protocol):
 
 
 async def frames(
-    log: EventLog, live: LiveEvents, task_id: str, after: int, *, heartbeat_seconds: float = HEARTBEAT_SECONDS
+    log: EventLog,
+    live: LiveEvents,
+    task_id: str,
+    after: int,
+    *,
+    line: Line | None = None,
+    heartbeat_seconds: float = HEARTBEAT_SECONDS,
 ) -> AsyncIterator[bytes]:
     """Encoded events with ids over `after`, until the task ends, is erased, or the server stops.
 
     It listens before it reads, so nothing falls between the two; ids have no holes, so a frame that is not the next
-    one means that something was missed, and it reads the log again.
+    one means that something was missed, and it reads the log again. With a `line` to the client, what comes is written
+    there, and what it does not take is answered as without one.
     """
-    with live.follow(task_id) as follower:
-        last, seen = after, False
+    with live.follow(task_id, after) as follower:
+        if line is not None:
+            line.when_lost(follower.end)
+        seen = False
         while not follower.ended:
             follower.fell_behind = False
-            page = await log.events(task_id, last, PAGE)
+            page = await log.events(task_id, follower.last, PAGE)
             if not (seen or page or await log.events(task_id, 0, 1)):
                 return  # erased before we listened; nobody will tell us
             seen = True
-            for event in page:
-                yield frame_of(event)
-                last = event.id
-                if event.final:
+            if page:
+                follower.last = page[-1].id
+                yield b"".join(map(frame_of, page))
+                if page[-1].final:
                     return
             if len(page) == PAGE:
                 continue
-            async with aclosing(_as_they_come(follower, last, heartbeat_seconds)) as coming:
+            async with aclosing(_as_they_come(follower, line, heartbeat_seconds)) as coming:
                 async for frame in coming:
                     yield frame.body
-                    last = last if frame.id is None else frame.id
                     if frame.final:
                         return
+            if follower.finished:
+                return
 
 
-async def _as_they_come(follower: Follower, last: int, heartbeat_seconds: float) -> AsyncGenerator[Frame, None]:
+async def _as_they_come(follower: Follower, line: Line | None, heartbeat_seconds: float) -> AsyncGenerator[Frame, None]:
     """New frames, each the next of the log or in no log, until the log is to be read again or the stream to end."""
     while True:
-        taken = await follower.take(heartbeat_seconds)
+        if line is not None:
+            await follower.pass_on(line, heartbeat_seconds)
+            if follower.finished:
+                return
+        taken = await follower.take(heartbeat_seconds if line is None else 0)
         if follower.ended or follower.fell_behind:
             return
         if not taken:
-            yield Frame(None, HEARTBEAT)
+            yield Frame(None, None, HEARTBEAT)
             return  # the log is read again: what another process wrote to it was announced to nobody here
         for frame in taken:
-            if frame.id is None:
+            if frame.first is None or frame.last is None:
                 yield frame
-            elif frame.id == last + 1:
-                last = frame.id
+            elif frame.first == follower.last + 1:
+                follower.last = frame.last
                 yield frame
-            elif frame.id > last:
+            elif frame.last > follower.last:
                 return

@@ -4,48 +4,80 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from jieqian.events.event import StoredEvent
 from jieqian.events.sse import frame_of
 
+#: Under which name a server that has one offers its `Line` (an ASGI extension).
+LINE = "jieqian.line"
 #: Frames kept for a client that reads slowly; beyond that it catches up from the log.
 MOST_WAITING = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One encoded event; `id` is None for one that is not in the log (a queue position)."""
+    """Encoded events in a row; `first` and `last` are their ids, None for what is in no log (a queue position)."""
 
-    id: int | None
+    first: int | None
+    last: int | None
     body: bytes
     final: bool = False
 
 
+class Line(Protocol):
+    """A way past the layers of the application to a client that has begun to read."""
+
+    def write(self, body: bytes) -> bool:
+        """Write it now; False: it was not written, because the client does not keep up, or left."""
+        ...
+
+    def when_lost(self, call: Callable[[], None]) -> None:
+        """Call that once the client has left: at once where it has."""
+        ...
+
+
 class Follower:
-    """One open stream's share of a task's events."""
+    """One open stream's share of a task's events. `last`: the id of the last event that was sent."""
 
-    __slots__ = ("_waiting", "_wake", "ended", "fell_behind")
+    __slots__ = ("_line", "_waiting", "_wake", "ended", "fell_behind", "finished", "last")
 
-    def __init__(self) -> None:
+    def __init__(self, last: int = 0) -> None:
         self._waiting: deque[Frame] = deque()
         self._wake: asyncio.Event = asyncio.Event()
+        self._line: Line | None = None
+        self.last = last
         self.ended = False
+        self.finished = False
         self.fell_behind = False
 
-    def hand(self, frames: Sequence[Frame]) -> None:
-        """Give frames; too many and all are dropped, to be read from the log."""
-        if len(self._waiting) + len(frames) > MOST_WAITING:
+    def hand(self, frame: Frame) -> None:
+        """Give a frame: written to the line where there is one, else kept; too many and all are dropped, to be read
+        from the log.
+        """
+        if self._line is not None and self._passed_on(self._line, frame):
+            return
+        if len(self._waiting) >= MOST_WAITING:
             self._waiting.clear()
             self.fell_behind = True
         else:
-            self._waiting.extend(frames)
+            self._waiting.append(frame)
         self._wake.set()
 
+    def _passed_on(self, line: Line, frame: Frame) -> bool:
+        if frame.first not in (None, self.last + 1) or not line.write(frame.body):
+            return False
+        self.last = frame.last or self.last
+        if frame.final:
+            self.finished = True
+            self._wake.set()
+        return True
+
     def end(self) -> None:
-        """The task was erased, or the server stops."""
+        """The task was erased, the client left, or the server stops."""
         self.ended = True
         self._wake.set()
 
@@ -61,6 +93,25 @@ class Follower:
         taken = list(self._waiting)
         self._waiting.clear()
         return taken
+
+    async def pass_on(self, line: Line, seconds: float) -> None:
+        """Have what comes written to the line.
+
+        It ends when nothing came for `seconds`; with what the line does not take, which `take` then gives; with the
+        task's last event (`finished`); with the stream (`ended`).
+        """
+        self._line = line
+        try:
+            while not self._wake.is_set():
+                before = self.last
+                try:
+                    async with asyncio.timeout(seconds):
+                        await self._wake.wait()
+                except TimeoutError:
+                    if self.last == before:
+                        break
+        finally:
+            self._line = None
 
 
 class LiveEvents:
@@ -88,19 +139,20 @@ class LiveEvents:
             for follower in followers:
                 follower.end()
             return
-        frames = [Frame(event.id, frame_of(event), event.final) for event in events]
+        body = b"".join(map(frame_of, events))
+        frame = Frame(events[0].id, events[-1].id, body, final=events[-1].final)
         for follower in followers:
-            follower.hand(frames)
+            follower.hand(frame)
 
     def whisper(self, task_id: str, body: bytes) -> None:
         """Hand on a frame that is in no log (a new queue position)."""
         for follower in self._followers.get(task_id, ()):
-            follower.hand([Frame(None, body)])
+            follower.hand(Frame(None, None, body))
 
     @contextmanager
-    def follow(self, task_id: str) -> Iterator[Follower]:
-        """Be handed all that is announced from now on."""
-        follower = Follower()
+    def follow(self, task_id: str, after: int = 0) -> Iterator[Follower]:
+        """Be handed all that is announced from now on, after the event of that id."""
+        follower = Follower(after)
         if self._closed:
             follower.end()
         self._followers.setdefault(task_id, set()).add(follower)

@@ -41,17 +41,25 @@ def frame_of(event: StoredEvent) -> bytes:
 
 
 class EventStreamResponse(Response):
-    """Sends frames as they come. Never compressed; half the memory of a streaming response with a body iterator."""
+    """Sends frames as they come. Never compressed; half the memory of a streaming response with a body iterator.
 
-    def __init__(self, frames: AsyncIterator[bytes]) -> None:
+    `told`: the frames end by themselves when the client leaves, so nobody need wait for that.
+    """
+
+    def __init__(self, frames: AsyncIterator[bytes], *, told: bool = False) -> None:
         self.status_code = 200
         self.background = None
         self.body = b""
         self.raw_headers = list(_HEADERS)
         self._frames = frames
+        self._told = told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until one of the five endings."""
+        if self._told:
+            with contextlib.suppress(OSError, TimeoutError):
+                await self._send(send)
+            return
         sender = asyncio.ensure_future(self._send(send))
         leaving = asyncio.ensure_future(_client_left(receive))
         try:

@@ -1,0 +1,177 @@
+"""Event streams over a real server's line: chunks that a client can read, slow clients, pipelined requests, losses."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import uvicorn
+from starlette.types import Receive, Scope, Send
+
+from jieqian.cli.bounded_http import BoundedHttp
+from jieqian.events.event import StoredEvent
+from jieqian.events.feed import frames
+from jieqian.events.live import LINE, Line, LiveEvents
+from jieqian.events.sse import EventStreamResponse
+from jieqian.testing.frame_reader import ReadEvent, read_frames
+
+ASK = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+class WatchedLine:
+    """A line that counts what it refused."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self.taken = self.refused = 0
+
+    def write(self, body: bytes) -> bool:
+        taken = self.line.write(body)
+        self.taken += taken
+        self.refused += not taken
+        return taken
+
+    def when_lost(self, call: Callable[[], None]) -> None:
+        self.line.when_lost(call)
+
+
+class Desk:
+    """One task's log behind a real server on loopback."""
+
+    def __init__(self) -> None:
+        self.live = LiveEvents()
+        self.kept: list[StoredEvent] = []
+        self.port = 0
+        self.ended = 0
+        self.lines: list[WatchedLine] = []
+
+    async def events(self, _task_id: str, after: int, limit: int) -> list[StoredEvent]:
+        return [event for event in self.kept if event.id > after][:limit]
+
+    def write(self, text: str = "", kind: str = "section_delta") -> None:
+        event = StoredEvent(len(self.kept) + 1, kind, f'"{text}"')
+        self.kept.append(event)
+        self.live.announce("a", [event])
+
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.lines.append(WatchedLine(scope["extensions"][LINE]))
+        assert not self.lines[-1].line.write(b"before the head")
+        coming = frames(self, self.live, "a", 0, line=self.lines[-1])
+        try:
+            await EventStreamResponse(coming, told=True)(scope, receive, send)
+        finally:
+            self.ended += 1
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            yield reader, writer
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def until(self, streams: int) -> None:
+        async with asyncio.timeout(10):
+            while self.live.open_streams != streams:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # a stream that is open reads its log before it listens
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    """A desk that listens."""
+    desk = Desk()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        desk.port = listener.getsockname()[1]
+        config = uvicorn.Config(desk.answer, interface="asgi3", http=BoundedHttp, lifespan="off", log_level="warning")
+        server = uvicorn.Server(config)
+        serving = asyncio.create_task(server.serve([listener]))
+        yield desk
+        desk.live.close()
+        server.should_exit = True
+        await asyncio.wait_for(serving, 10)
+
+
+async def read_answer(reader: asyncio.StreamReader) -> tuple[bytes, list[ReadEvent]]:
+    """One answer's head, and its events out of chunks that must be well-formed."""
+    async with asyncio.timeout(20):
+        head = await reader.readuntil(b"\r\n\r\n")
+        body = b""
+        while size := int(await reader.readuntil(b"\r\n"), 16):
+            body += await reader.readexactly(size)
+            assert await reader.readexactly(2) == b"\r\n"
+        assert await reader.readexactly(2) == b"\r\n"
+    return head, read_frames(body)
+
+
+async def test_frames_of_both_ways_are_one_chunked_answer(desk: Desk) -> None:
+    desk.write("一")
+    async with desk.connection() as (reader, writer):
+        writer.write(ASK)
+        await desk.until(1)
+        for text in ("二", "三" * 5000, "四"):
+            desk.write(text)
+        desk.write(kind="completed")
+        head, events = await read_answer(reader)
+        assert b"200 OK" in head
+        assert [event.id for event in events] == [1, 2, 3, 4, 5]
+        assert events[2].data == "三" * 5000
+        assert desk.lines[0].taken == 4
+        assert not desk.lines[0].write(b"x")  # it has ended
+        writer.write(ASK)  # the connection goes on
+        assert [event.id for event in (await read_answer(reader))[1]] == [1, 2, 3, 4, 5]
+
+
+async def test_a_client_that_reads_slowly_misses_nothing(desk: Desk) -> None:
+    desk.write("一")
+    async with desk.connection() as (reader, writer):
+        writer.write(ASK)
+        await desk.until(1)
+        for _ in range(600):  # 12 MB: more than all buffers of a connection hold
+            desk.write("x" * 20_000)
+            await asyncio.sleep(0)
+        desk.write(kind="completed")
+        _, events = await read_answer(reader)
+        assert [event.id for event in events] == list(range(1, 603))
+        assert desk.lines[0].refused > 0
+
+
+async def test_the_second_of_two_pipelined_requests_waits_for_the_first(desk: Desk) -> None:
+    desk.write("一")
+    async with desk.connection() as (reader, writer):
+        writer.write(ASK + ASK)
+        await desk.until(1)
+        desk.write("二")
+        desk.write(kind="completed")
+        for _ in range(2):
+            assert [event.id for event in (await read_answer(reader))[1]] == [1, 2, 3]
+
+
+async def test_a_client_that_leaves_ends_its_stream(desk: Desk) -> None:
+    desk.write("一")
+    async with desk.connection() as (reader, writer):
+        writer.write(ASK)
+        await desk.until(1)
+        await reader.read(10)
+    await desk.until(0)
+    assert desk.ended == 1
+    assert not desk.lines[0].write(b"x")
+
+
+async def test_a_client_that_leaves_with_requests_waiting_is_noticed_when_written_to(desk: Desk) -> None:
+    desk.write("一")
+    async with desk.connection() as (reader, writer):
+        writer.write(ASK * 3)  # Uvicorn reads nothing more until the first is answered
+        await desk.until(1)
+        await reader.read(10)
+    for text in ("二", "三", "四"):
+        desk.write(text)
+        await asyncio.sleep(0.05)
+    await desk.until(0)
+    assert desk.ended == 1
