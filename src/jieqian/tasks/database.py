@@ -156,16 +156,15 @@ def rewrite_a_page(connection: sa.Connection) -> None:
 def mark_restored(path: Path, skipped: int) -> None:
     """Let a restored database give out no event id again: where it came from, readings went on after the backup.
 
-    What waited or was under way may have gone on there: it counts as touched, so that what clients were shown is taken
-    back. The ids of what waited go on `skipped` later; `begins_another_boot` sees to those of what was running.
+    What waited may have gone on there: it counts as touched, so that what clients were shown is taken back, and its ids
+    go on `skipped` later. What was running is seen to at the start, as after a power cut (`begins_another_boot`).
     Blocks. Raises `StoreError`.
     """
     try:
         with closing(sqlite3.connect(path)) as database, database:
             database.execute(
                 "update tasks set touched_at = touched_at + 0.001, "
-                "last_event_id = last_event_id + case status when 'queued' then ? else 0 end "
-                "where status in ('queued', 'running')",
+                "last_event_id = last_event_id + ? where status = 'queued'",
                 (skipped,),
             )
             database.execute(f"pragma user_version = {_FROM_A_BACKUP}")

@@ -157,7 +157,9 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
 
         def take_over(connection: sa.Connection) -> int:
             lost = EVENTS_A_POWER_CUT_TAKES if begins_another_boot(connection) else 0
-            return int(connection.execute(back.values(last_event_id=tasks.c.last_event_id + lost)).rowcount)
+            # Touched: what a worker wrote without waiting for the disk may be gone, and with it that it wrote at all.
+            behind = {"last_event_id": tasks.c.last_event_id + lost, "touched_at": tasks.c.touched_at + 0.001}
+            return int(connection.execute(back.values(**behind) if lost else back).rowcount)
 
         return await self._write(take_over)
 
