@@ -5,7 +5,8 @@ JieqianError
 │   ├── MalformedJson (400)  InvalidApiKey (401)  CrossSiteRequest, OperatorOnly (403)
 │   ├── UnknownCollection, UnknownLot, UnknownTask, UnknownDraw, UnknownParent, UnknownKey,
 │   │   UnknownFaqEntry, UnknownBackup (404)
-│   ├── RequestTimeout (408)  DrawAlreadyRevealed, NothingKept (409)  QuestionTooLong, BodyTooLarge (413)
+│   ├── RequestTimeout (408)  DrawAlreadyRevealed, NothingKept, AlreadyFilling (409)
+│   ├── QuestionTooLong, BodyTooLarge (413)
 │   ├── InvalidRequest (422): InvalidLot, InvalidQuestion, UnsupportedLanguage, UnknownMode, UnknownStrategy,
 │   │                          UnknownModel, IdempotencyMismatch, DrawMismatch
 │   └── RateLimited, QueueFull (429)  HeadersTooLarge (431)
@@ -214,6 +215,12 @@ class RateLimited(RequestError):
 
 class NothingKept(RequestError):
     """No answers are kept here: CACHE_ENTRIES is 0, or no model writes. `jieqian doctor` tells which."""
+
+    status = 409
+
+
+class AlreadyFilling(RequestError):
+    """Another `jieqian cache warm` is at work; wait until it has ended."""
 
     status = 409
 

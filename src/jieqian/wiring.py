@@ -15,7 +15,7 @@ from jieqian.cache.filling import FillDesk, Wanted
 from jieqian.cache.flights import Flights
 from jieqian.cache.warming import Warmer, Wish
 from jieqian.checks.language import resolve_language
-from jieqian.errors import ModelRefused, StoreError
+from jieqian.errors import AlreadyFilling, ModelRefused, StoreError
 from jieqian.events.event import StoredEvent
 from jieqian.events.live import LiveEvents
 from jieqian.faq.entry import FaqStatus
@@ -119,6 +119,7 @@ class House:
             deadline_seconds=settings.task_deadline_seconds,
         )
         self.works_here = False
+        self._filling = False
         self._loop_watch: LoopWatch | None = None
         self._counts: dict[Status, int] = {}
         self._side_tasks: list[asyncio.Task[None]] = []
@@ -241,6 +242,18 @@ class House:
     def fill_cache(self, wanted: Sequence[Wanted], seconds: float | None) -> AsyncIterator[dict[str, Any]]:
         """Have these readings written while nobody waits; see `filling.fill`."""
 
+        async def known(one: Wanted) -> bool:
+            key = self.answers.key(
+                lot=self.lots.lot(one.collection, one.lot),
+                collection=self.lots.collection(one.collection),
+                language=one.language,
+                mode=one.mode,
+                engine=self.engines.engine(one.mode, StrategyName.AUTO),
+                question=one.question,
+                parent=None,
+            )
+            return key is not None and await self.store.renew_answer(key, time.time())
+
         def ask(one: Wanted) -> Awaitable[Accepted]:
             request = ReadingRequest(
                 question=one.question,
@@ -255,14 +268,26 @@ class House:
             engine = self.engines.engine(mode, StrategyName.AUTO)
             return self.settings.cache_entries > 0 and engine is not None and not engine.model.tiny and self.works_here
 
+        async def steps() -> AsyncIterator[dict[str, Any]]:
+            if self._filling:  # each would take the other's task for an asker's
+                raise AlreadyFilling
+            self._filling = True
+            try:
+                async for step in filling.fill(desk, wanted, seconds):
+                    yield step
+            finally:
+                self._filling = False
+
         desk = FillDesk(
+            known=known,
             ask=ask,
             look=self.store.get,
             stop=lambda task_id: self.stop_task(task_id, filling.CALLER),
             others_ask=self._others_ask,
             keeps=keeps,
+            most=self.settings.cache_entries,
         )
-        return filling.fill(desk, wanted, seconds)
+        return steps()
 
     async def _others_ask(self, ours: str | None) -> bool:
         """Whether anybody's task but `ours` waits or is under way."""

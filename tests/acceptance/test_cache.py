@@ -226,6 +226,8 @@ def test_readings_are_written_while_nobody_asks_and_serve_whoever_does(
     again = run("cache", "warm", *arguments, "--json", JIEQIAN_DATA_DIR=str(program.data_dir))
     assert json.loads(again.stdout) == {"known": 4, "written": 0, "not_kept": 0, "left": 0}
     assert len(ollama.seen()) == 4
+    stats = run("cache", "stats", "--json", JIEQIAN_DATA_DIR=str(program.data_dir))
+    assert json.loads(stats.stdout)["hits"] == 0, "what is known is not asked for"
     client = program.client()
     answer = client.call("POST", "/api/v1/tasks", {"collection": "yuelao", "lot": 2, "question": QUESTION})
     assert answer.json()["status"] == "completed"
@@ -235,11 +237,14 @@ def test_readings_are_written_while_nobody_asks_and_serve_whoever_does(
 def test_whoever_asks_goes_before_what_is_written_for_later(start: Start, ollama: ModelServer) -> None:
     ollama.script(default={"first_token_ms": 300, "tokens_per_second": 100, "tokens": 300})
     program = start(llm_base_url=ollama.url, cache_entries="100", workers="1", rate_limit_per_minute="1")
+    operator = program.client(json.loads((program.data_dir / "server.json").read_text(encoding="utf-8"))["token"])
     run = Commands(program.data_dir.parent, {})
     filling = ("cache", "warm", "--collection", "yuelao", "--lots", "1", "--language", "en", "--most", "1", "--json")
     with ThreadPoolExecutor() as beside:
         filled = beside.submit(run, *filling, JIEQIAN_DATA_DIR=str(program.data_dir))
         wait_until(lambda: len(ollama.seen()) == 1, 30)
+        second = operator.call("POST", "/api/v1/admin/cache/warm", {"collection": "guanyin", "lots": [1]})
+        assert json.loads(second.body)["error"]["code"] == "already_filling"
         read(program.client(), lot=2)
         assert json.loads(filled.result(60).stdout)["written"] == 1
     order = [QUESTION in json.dumps(call["body"], ensure_ascii=False) for call in ollama.seen()]

@@ -101,6 +101,22 @@ def test_the_first_reading_does_not_wait_for_the_index(on_commentary: Start) -> 
     assert len(reading["sources"]) == 5
 
 
+@needs_index
+def test_what_was_read_before_the_index_was_there_serves_nobody_afterwards(start: Start, ollama: ModelServer) -> None:
+    ollama.script()
+    settings = {"llm_base_url": ollama.url, "embedder": "auto", "cache_entries": "100"}
+    program = start(**settings)
+    client = program.client()
+    early = read(client)
+    assert early["timings"]["retrieval"] == "lexical", "the index takes seconds to open"
+    wait_for_line(client, "ok")
+    found = [read(client)["timings"] for _ in range(2)]
+    assert [(one["cache_hit"], one["retrieval"]) for one in found] == [("none", "vector"), ("exact", "vector")]
+    program.stop()
+    program.start()
+    assert read(client)["timings"]["cache_hit"] == "exact", "also while the index is opened again"
+
+
 @pytest.mark.parametrize(("embedder", "how", "passages"), [("lexical", "lexical", 5), ("none", "none", 0)])
 def test_what_the_setting_says_is_done_and_told(on_commentary: Start, embedder: str, how: str, passages: int) -> None:
     program = on_commentary(embedder=embedder)

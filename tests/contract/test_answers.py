@@ -126,6 +126,18 @@ async def test_those_used_longest_ago_go_first(open_store, ear: Ear):
     assert left == [0, 2, 3]
 
 
+async def test_one_that_is_wanted_again_stays_and_served_nobody(open_store, ear: Ear):
+    store = open_store(ear)
+    store._most_answers = 2
+    await kept_by(store, "key 0", created_at=NOW)
+    await kept_by(store, "key 1", created_at=NOW + 1)
+    assert await store.renew_answer("key 0", NOW + 2)
+    assert not await store.renew_answer("nothing kept", NOW + 2)
+    await kept_by(store, "key 2", created_at=NOW + 3)
+    assert [place for place in range(3) if await store.answer(f"key {place}")] == [0, 2]
+    assert (await store.cache_stats()).hits == 0
+
+
 async def test_they_can_be_counted_and_thrown_away(store: TaskStore):
     assert await store.cache_stats() == (await MemoryTaskStore().cache_stats())
     await kept_by(store, "one")

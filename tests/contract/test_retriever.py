@@ -176,6 +176,31 @@ async def test_the_version_is_known_from_the_start_and_lasts_while_nothing_chang
     assert (await open_retriever(None)).version("river") != version
 
 
+async def test_what_is_found_is_of_the_version_that_is_told(retriever: Retriever, library: LotLibrary):
+    for collection in ("river", "mountain"):
+        found = await retriever.find("會升遷嗎？", library.lot(collection, 1), Language.ZH_HANT)
+        assert found.version == retriever.version(collection)
+
+
+async def test_what_changes_while_passages_are_looked_for_leaves_them_without_a_version(
+    open_retriever: Open, library: LotLibrary, monkeypatch: pytest.MonkeyPatch
+):
+    retriever = await open_retriever(None, ENTRY)
+    changed = False
+    real = asyncio.to_thread
+
+    async def meanwhile(call, *arguments):
+        nonlocal changed
+        if not changed:
+            changed = True
+            await retriever.remove_faq(["e1"])
+        return await real(call, *arguments)
+
+    monkeypatch.setattr(asyncio, "to_thread", meanwhile)
+    found = await retriever.find("主管不肯讓我升遷", library.lot("river", 1), Language.ZH_HANT)
+    assert (changed, found.how, found.version) == (True, "lexical", "")
+
+
 needs_index = pytest.mark.skipif(not HAS_INDEX, reason="chromadb or numpy is not installed")
 
 
@@ -226,6 +251,54 @@ async def test_an_index_of_another_embedder_is_made_anew(open_retriever: Open, t
 
 
 @needs_index
+async def test_while_the_index_is_opened_answers_of_its_vectors_are_looked_for(
+    open_retriever: Open, library: LotLibrary
+):
+    before = await open_retriever(CharacterEmbedder())
+    version = before.version("river")
+    await before.stop()
+
+    class Slow(CharacterEmbedder):
+        async def identify(self) -> tuple[str, int]:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    starting = await open_retriever(Slow(), wait=False)
+    assert starting.version("river") == version
+    found = await starting.find("會升遷嗎？", library.lot("river", 1), Language.ZH_HANT)
+    assert (found.how, found.version != version) == ("lexical", True)
+
+
+@needs_index
+async def test_an_answer_not_in_the_index_yet_leaves_what_is_found_without_a_version(
+    open_retriever: Open, library: LotLibrary
+):
+    class Stuck(CharacterEmbedder):
+        def __init__(self) -> None:
+            super().__init__()
+            self.goes_on = asyncio.Event()
+            self.goes_on.set()
+
+        async def passages(self, texts):
+            await self.goes_on.wait()
+            return await super().passages(texts)
+
+    embedder = Stuck()
+    retriever = await open_retriever(embedder)
+    embedder.goes_on.clear()
+    adding = asyncio.create_task(retriever.add_faq([ENTRY]))
+    await until(lambda: retriever._index is not None and not retriever._index.whole("river"))
+    found = await retriever.find("主管不肯讓我升遷", library.lot("river", 1), Language.ZH_HANT)
+    assert (found.how, found.version) == ("vector", "")
+    elsewhere = await retriever.find("主管不肯讓我升遷", library.lot("mountain", 1), Language.ZH_HANT)
+    assert elsewhere.version == retriever.version("mountain")
+    embedder.goes_on.set()
+    await adding
+    found = await retriever.find("主管不肯讓我升遷", library.lot("river", 1), Language.ZH_HANT)
+    assert (found.how, found.version) == ("vector", retriever.version("river"))
+
+
+@needs_index
 async def test_reindexing_tells_its_steps_and_its_end(open_retriever: Open):
     retriever = await open_retriever(CharacterEmbedder())
     steps = [step async for step in retriever.reindex(force=True)]
@@ -266,6 +339,7 @@ async def test_an_embedder_that_fails_is_told_and_characters_serve(open_retrieve
     found = await retriever.find("會升遷嗎？", library.lot("river", 1), Language.ZH_HANT)
     assert (found.how, found.note) == ("lexical", "the model is not there")
     assert len(found.passages) == 5
+    assert found.version == retriever.version("river"), "who cannot have vectors is told so by what is kept"
 
 
 @needs_index
@@ -295,6 +369,7 @@ async def test_an_embedder_that_goes_away_is_told_and_holds_up_one_reading(
     embedder = Going()
     retriever = await open_retriever(embedder)
     lot = library.lot("river", 1)
+    by_vectors = retriever.version("river")
     embedder.here = False
     first = await retriever.find("會升遷嗎？", lot, Language.ZH_HANT)
     assert (first.how, len(first.passages)) == ("lexical", 5)
@@ -304,6 +379,7 @@ async def test_an_embedder_that_goes_away_is_told_and_holds_up_one_reading(
     for _ in range(20):
         assert (await retriever.find("會升遷嗎？", lot, Language.ZH_HANT)).how == "lexical"
     assert embedder.asked == asked  # none of them waited for it
+    assert retriever.version("river") == first.version != by_vectors
     embedder.here = True
     await until(lambda: retriever.note.startswith("ok"))
     assert (await retriever.find("會升遷嗎？", lot, Language.ZH_HANT)).how == "vector"
@@ -313,7 +389,8 @@ async def test_an_embedder_that_goes_away_is_told_and_holds_up_one_reading(
 async def test_an_index_that_hangs_is_left_after_a_moment(open_retriever: Open, library: LotLibrary):
     retriever = await open_retriever(CharacterEmbedder())
     lot = library.lot("river", 1)
-    assert (await retriever.find("會升遷嗎？", lot, Language.ZH_HANT)).how == "vector"
+    before = await retriever.find("會升遷嗎？", lot, Language.ZH_HANT)
+    assert before.how == "vector"
     pid = await asyncio.to_thread(own_index_process)
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -322,6 +399,7 @@ async def test_an_index_that_hangs_is_left_after_a_moment(open_retriever: Open, 
     finally:
         os.kill(pid, signal.SIGCONT)
     assert (first.how, second.how) == ("lexical", "lexical")
+    assert first.version != before.version == retriever.version("river"), "what is kept meanwhile serves nobody else"
     assert "did not answer" in (first.note or "")
     await until(lambda: retriever.note.startswith("ok"))
     assert (await retriever.find("會升遷嗎？", lot, Language.ZH_HANT)).how == "vector"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from itertools import count
 from typing import Any
@@ -26,17 +27,39 @@ def never_long(monkeypatch: pytest.MonkeyPatch) -> None:
 class House:
     """A service whose tasks run until they were looked at once; `asked_for` tells, look by look, whether others ask."""
 
-    def __init__(self, *, kept: tuple[int, ...] = (), degraded: tuple[int, ...] = (), refuses: int = 0) -> None:
-        self.kept, self.degraded, self.refuses = kept, degraded, refuses
+    def __init__(
+        self,
+        *,
+        kept: tuple[int, ...] = (),
+        written_meanwhile: tuple[int, ...] = (),
+        degraded: tuple[int, ...] = (),
+        failed: tuple[int, ...] = (),
+        refuses: int = 0,
+        most: int = 100,
+    ) -> None:
+        self.kept, self.written_meanwhile, self.degraded, self.failed = kept, written_meanwhile, degraded, failed
+        self.refuses, self.most = refuses, most
         self.others = iter(())
         self.always = False
         self.tasks: dict[str, Task] = {}
         self.stopped: list[str] = []
         self.keeps_modes = {Mode.QUALITY}
+        self.look_forever = False
         self._numbers = count()
 
     def desk(self) -> FillDesk:
-        return FillDesk(ask=self._ask, look=self._look, stop=self._stop, others_ask=self._others, keeps=self._keeps)
+        return FillDesk(
+            known=self._known,
+            ask=self._ask,
+            look=self._look,
+            stop=self._stop,
+            others_ask=self._others,
+            keeps=self._keeps,
+            most=self.most,
+        )
+
+    async def _known(self, one: Wanted) -> bool:
+        return one.lot in self.kept
 
     def _keeps(self, mode: Mode) -> bool:
         return mode in self.keeps_modes
@@ -48,7 +71,7 @@ class House:
         if self.refuses:
             self.refuses -= 1
             raise QueueFull
-        known = one.lot in self.kept
+        known = one.lot in self.written_meanwhile
         task = Task(
             id=f"task-{next(self._numbers)}",
             seq=1,
@@ -73,8 +96,10 @@ class House:
 
     async def _look(self, task_id: str) -> Task:
         task = self.tasks[task_id]
+        if self.look_forever:
+            return task
         timings = {"degraded": task.lot in self.degraded}
-        return replace(task, status=Status.COMPLETED, timings=timings)
+        return replace(task, status=Status.FAILED if task.lot in self.failed else Status.COMPLETED, timings=timings)
 
     async def _stop(self, task_id: str) -> None:
         self.stopped.append(task_id)
@@ -89,8 +114,35 @@ async def counts_of(house: House, seconds: float | None = None) -> dict[str, int
 
 
 async def test_each_is_counted_as_what_became_of_it():
-    counts = await counts_of(House(kept=(1,), degraded=(3,)))
-    assert counts == {"known": 1, "written": 1, "not_kept": 1, "left": 0}
+    counts = await counts_of(House(degraded=(3,)))
+    assert counts == {"known": 0, "written": 2, "not_kept": 1, "left": 0}
+    assert (await counts_of(House(failed=(2,))))["not_kept"] == 1
+
+
+async def test_what_is_kept_is_not_asked_for():
+    house = House(kept=(1, 3))
+    assert await counts_of(house) == {"known": 2, "written": 1, "not_kept": 0, "left": 0}
+    assert [task.lot for task in house.tasks.values()] == [2]
+    assert (await counts_of(House(written_meanwhile=(2,))))["known"] == 1
+
+
+async def test_no_more_are_written_than_are_kept():
+    house = House(most=2)
+    assert await counts_of(house) == {"known": 0, "written": 2, "not_kept": 0, "left": 1}
+
+
+async def test_who_wanted_it_goes_and_its_task_is_stopped():
+    house = House()
+    steps = fill(house.desk(), WANTED, None)
+    await anext(steps)
+    house.look_forever = True
+    writing = asyncio.ensure_future(anext(steps))
+    while not house.tasks:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert house.stopped == ["task-0"]
 
 
 async def test_one_is_given_up_for_whoever_asks_and_written_afterwards():

@@ -13,7 +13,7 @@ from typing import Any
 from jieqian.errors import NothingKept, QueueFull
 from jieqian.languages import Language
 from jieqian.tasks.store import Accepted
-from jieqian.tasks.task import Mode, Task
+from jieqian.tasks.task import Mode, Status, Task
 
 logger = logging.getLogger(__name__)
 
@@ -39,22 +39,25 @@ class Wanted:
 class FillDesk:
     """What filling needs at hand.
 
-    `others_ask(ours)`: whether anybody's task but ours (None: none is) waits or runs. `keeps`: whether answers of that
-    mode are kept here.
+    `known`: whether an answer is kept already, which then counts as wanted just now. `others_ask(ours)`: whether
+    anybody's task but ours (None: none is) waits or runs. `keeps`: whether answers of that mode are kept here; `most`
+    of them are.
     """
 
+    known: Callable[[Wanted], Awaitable[bool]]
     ask: Callable[[Wanted], Awaitable[Accepted]]
     look: Callable[[str], Awaitable[Task]]
     stop: Callable[[str], Awaitable[object]]
     others_ask: Callable[[str | None], Awaitable[bool]]
     keeps: Callable[[Mode], bool]
+    most: int
 
 
 async def fill(desk: FillDesk, wanted: Sequence[Wanted], seconds: float | None) -> AsyncIterator[dict[str, Any]]:
     """Have them written one after another for so long; steps `{"done", "of", "what"}`, then `{"result": counts}`.
 
-    Counts: `known` were kept already, `written` are now, `not_kept` no model wrote whole, `left` gave way to askers or
-    to the time. Raises `NothingKept` where no answers are kept here.
+    Counts: `known` were kept already, `written` are now, `not_kept` no model wrote whole, `left` gave way to askers, to
+    the time, or to those before them, where no more are kept. Raises `NothingKept` where no answers are kept here.
     """
     if not all(desk.keeps(mode) for mode in {one.mode for one in wanted}):
         raise NothingKept
@@ -62,10 +65,10 @@ async def fill(desk: FillDesk, wanted: Sequence[Wanted], seconds: float | None) 
     counts: Counter[str] = Counter(dict.fromkeys(("known", "written", "not_kept", "left"), 0))
     for done, one in enumerate(wanted):
         yield {"done": done, "of": len(wanted), "what": f"{one.collection} {one.lot}, {one.language.value}"}
-        if until is not None and time.monotonic() > until:
+        if done == desk.most or (until is not None and time.monotonic() > until):
             counts["left"] += len(wanted) - done
             break
-        counts[await _write(desk, one, until)] += 1
+        counts["known" if await desk.known(one) else await _write(desk, one, until)] += 1
     yield {"done": len(wanted), "of": len(wanted), "what": None}
     yield {"result": dict(counts)}
 
@@ -85,7 +88,8 @@ async def _write(desk: FillDesk, one: Wanted, until: float | None) -> str:
             return "known" if task.timings.get("cache_hit") else "not_kept"
         ended = await _ended(desk, task)
         if ended is not None:
-            return "written" if ended.timings.get("degraded") is False else "not_kept"
+            whole = ended.status is Status.COMPLETED and ended.timings.get("degraded") is False
+            return "written" if whole else "not_kept"
     return "left"
 
 

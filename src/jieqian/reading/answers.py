@@ -27,7 +27,8 @@ _WAITS = ("first_token_seconds", "between_tokens_seconds")
 class Answers:
     """Makes keys, and remembers which of them got an answer since when.
 
-    `corpus_version` tells what a collection's passages are made of; `on` False: nothing is kept and nothing looked up.
+    `corpus_version` tells which passages a reading of a collection is given now; `on` False: nothing is kept and
+    nothing looked up.
     """
 
     def __init__(self, secret: str, corpus_version: Callable[[str], str], *, on: bool = True) -> None:
@@ -46,9 +47,21 @@ class Answers:
         engine: Engine | None,
         question: str,
         parent: ParentReading | None,
+        passages: str | None = None,
     ) -> str | None:
-        """The key of that reading; None where the model would not write all of it, so that nothing is ever kept."""
-        if not self._on or engine is None or engine.model.tiny or language not in engine.model.languages:
+        """The key of that reading; None where the model would not write all of it, so that nothing is ever kept.
+
+        `passages`: the version of those it was given (`Found.version`), where that is known already; empty: no key.
+        """
+        if passages is None:
+            passages = self._corpus_version(lot.collection)
+        if (
+            not self._on
+            or not passages
+            or engine is None
+            or engine.model.tiny
+            or language not in engine.model.languages
+        ):
             return None
         options = {name: value for name, value in asdict(engine.options).items() if name not in _WAITS}
         parts = KeyParts(
@@ -65,7 +78,7 @@ class Answers:
             template_version=TEMPLATE_VERSION,
             options=options,
             parent_hash=parent_hash(parent),
-            corpus_version=self._corpus_version(lot.collection),
+            corpus_version=passages,
             question=same_words(question),
         )
         return key_of(parts, self._secret)

@@ -30,11 +30,15 @@ from jieqian.reading.frames import DeltaFrames
 from jieqian.reading.messages import stage_message
 from jieqian.reading.reading import reading_document, timings_of
 from jieqian.reading.stopwatch import Stopwatch
+from jieqian.retrieval.finding import Found
 from jieqian.sections.section import SECTIONS, Section, SectionName, SectionSource
 from jieqian.tasks.store import Reused, TaskStore
 from jieqian.tasks.task import Status, Task
 
 logger = logging.getLogger(__name__)
+
+#: Kept beside the timings while a task is under way; no reader is shown it.
+_PASSAGES_VERSION = "passages_version"
 
 
 class Record:
@@ -104,12 +108,18 @@ class Record:
         """Whether passages were looked for already, by this delivery or an earlier one."""
         return "retrieval" in self._facts
 
-    async def keep_sources(self, sources: Sequence[Mapping[str, Any]], how: str, note: str | None) -> None:
-        """Keep the passages the reading stands on, and how they were found: `vector`, `lexical` or `none`."""
-        self._facts["retrieval"] = how
+    @property
+    def passages_version(self) -> str:
+        """Of the passages that were found, by this delivery or an earlier one; empty where nobody knows."""
+        return str(self._facts.get(_PASSAGES_VERSION, ""))
+
+    async def keep_sources(self, found: Found) -> None:
+        """Keep the passages the reading stands on, and how they were found."""
+        self._facts |= {"retrieval": found.how, _PASSAGES_VERSION: found.version}
+        sources = [passage.as_source() for passage in found.passages]
         self.task = replace(self.task, sources=tuple(sources))
         await _unbroken(self._write_sources(sources))
-        self._log("retrieved", retrieval=how, passages=len(sources), note=note)
+        self._log("retrieved", retrieval=found.how, passages=len(sources), note=found.note)
 
     async def _write_sources(self, sources: Sequence[Mapping[str, Any]]) -> None:
         rest = await self._frames.take_rest()

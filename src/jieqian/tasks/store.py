@@ -169,6 +169,10 @@ class TaskStore(Protocol):
         """The answer kept under that key."""
         ...
 
+    async def renew_answer(self, key: str, now: float) -> bool:
+        """Whether an answer is kept under that key; it counts as wanted `now`, so that others are thrown away first."""
+        ...
+
     async def cache_stats(self) -> CacheStats:
         """How many answers are kept, and how often they served."""
         ...

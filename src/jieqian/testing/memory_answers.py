@@ -39,6 +39,14 @@ class MemoryAnswers:
         await self._turn()
         return self._found(key)
 
+    async def renew_answer(self, key: str, now: float) -> bool:
+        """See `TaskStore.renew_answer`."""
+        await self._turn()
+        kept = self._answers.get(key)
+        if kept is not None:
+            self._answers[key] = replace(kept, used_at=now)
+        return kept is not None
+
     async def cache_stats(self) -> CacheStats:
         """See `TaskStore.cache_stats`."""
         await self._turn()
