@@ -12,6 +12,7 @@ from jieqian.errors import ModelCutOff
 from jieqian.llm.client import ModelInfo
 from jieqian.sections.section import SECTIONS, SectionName
 from jieqian.sections.strategy import Draft, DraftText, WritingOptions, WritingOrder
+from jieqian.worker.place import Place as RealPlace
 
 TEXT = [DraftText(SectionName.CONCLUSION, letter) for letter in "abc"]
 
@@ -63,14 +64,23 @@ class Place:
         self.done.append("taken back")
         await asyncio.sleep(0)
 
+    def hand_to(self, _other: Place) -> None:
+        self.done.append("handed on")
+
 
 class Asker:
     """One task's view, read in the background."""
 
     def __init__(
-        self, flights: Flights, strategy: Scripted, order: WritingOrder, key: str | None = "k", attempt: int = 0
+        self,
+        flights: Flights,
+        strategy: Scripted,
+        order: WritingOrder,
+        key: str | None = "k",
+        attempt: int = 0,
+        place: Place | RealPlace | None = None,
     ):
-        self.place, self.got, self.error = Place(), [], None
+        self.place, self.got, self.error = place or Place(), [], None
         self.came = asyncio.Event()
         self.work = asyncio.create_task(self._read(flights, strategy, order, key, attempt))
 
@@ -150,6 +160,30 @@ async def test_the_first_may_leave_and_the_last_ends_it(flights: Flights, order:
     await settle()
     assert strategy.begun == 2
     await again.leave()
+
+
+async def test_a_generation_holds_one_place_whoever_leaves(flights: Flights, order: WritingOrder):
+    """Two places, four askers of one question: whoever goes, one place is the generation's and one is free."""
+    strategy, free = Scripted(), asyncio.Semaphore(2)
+    askers = []
+    for _ in range(4):
+        await free.acquire()
+        askers.append(Asker(flights, strategy, order, place=RealPlace(free)))
+        await settle()
+    await free.acquire()  # the other one
+    for asker in (askers[0], askers[2], askers[1]):
+        await asker.leave()
+        asker.place.leave()
+        assert free.locked(), "the generation goes on, and its place with it"
+    strategy.say(*TEXT, None)
+    await askers[3].work
+    askers[3].place.leave()
+    assert not free.locked()
+    assert strategy.begun == 1
+    free.release()
+    for _ in range(2):
+        await free.acquire()
+    assert free.locked(), "not one more than there were"
 
 
 async def test_another_attempt_another_order_or_no_key_is_another_generation(flights: Flights, order: WritingOrder):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Hashable
 from contextlib import aclosing, asynccontextmanager, suppress
-from typing import Protocol
+from typing import Protocol, Self
 
 from jieqian.sections.strategy import Draft, Strategy, WritingOrder
 
@@ -25,6 +25,10 @@ class Place(Protocol):
         """Wait until there is a place again; returns at once where none was lent."""
         ...
 
+    def hand_to(self, other: Self) -> None:
+        """Let that task have it, which had lent its own."""
+        ...
+
 
 class _Flight:
     """A generation under way: its drafts so far, and who watches."""
@@ -33,7 +37,7 @@ class _Flight:
         self.drafts: list[Draft] = []
         self.error: BaseException | None = None
         self.ended = False
-        self.views = 0
+        self.places: list[Place] = []  # of those who watch; the first is the generation's
         self._more = asyncio.Event()
         self.work = asyncio.create_task(self._write(strategy, order), name="generation")
 
@@ -97,14 +101,16 @@ class Flights:
         else:
             self.shared += 1
             place.lend()
-        flight.views += 1
+        flight.places.append(place)
         try:
             async with aclosing(flight.view()) as view:  # type: ignore[type-var]
                 yield view
         finally:
-            flight.views -= 1
-            if not flight.views:
+            flight.places.remove(place)
+            if not flight.places:
                 self._let_go(wanted, flight)
+            elif not flight.ended:
+                place.hand_to(flight.places[0])  # does nothing but for the one that holds it
 
     def _joinable(self, wanted: Hashable) -> _Flight | None:
         """The generation under way for it, or one that has just ended well and is still being looked at."""

@@ -25,6 +25,11 @@ class Place:
             await self._free.acquire()
             self.lent = False
 
+    def hand_to(self, other: Place) -> None:
+        """Let that task have it, which had lent its own: it goes on with what this one began."""
+        if not self.lent and other.lent:
+            self.lent, other.lent = True, False
+
     def leave(self) -> None:
         """The task is over."""
         self.lend()
