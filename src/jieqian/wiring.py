@@ -316,6 +316,8 @@ class House:
 
     async def _run_task(self, task: Task, token: str, place: Place) -> None:
         begun = time.perf_counter()
+        self.gauge.disturb()  # what began since the task was accepted, or one that an earlier run accepted
+        self.warmer.disturb()
         await run_reading(task, token, self._desk, place)
         if task.caller != filling.CALLER:
             self.faq_scribe.offer(task.id)

@@ -57,6 +57,14 @@ def test_at_most_three_calls_and_a_whole_reading(start: Start, ollama: ModelServ
     assert "思考思考" not in str(reading["sections"])
 
 
+def test_a_busy_server_is_given_the_time_it_asks_for(start: Start, ollama: ModelServer) -> None:
+    ollama.script({"status": 503, "retry_after": 2})
+    client = start(llm_base_url=ollama.url).client()
+    reading = list(client.events(client.ask(question="會順利嗎？")))[-1].data
+    assert reading["timings"]["sections_from_model"] == 7
+    assert reading["timings"]["total_time_ms"] > 2000
+
+
 def test_a_server_that_is_not_there_is_told_and_the_commentary_speaks(start: Start) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

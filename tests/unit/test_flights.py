@@ -9,10 +9,10 @@ import pytest
 
 from jieqian.cache.flights import Flights
 from jieqian.errors import ModelCutOff
-from jieqian.llm.client import ModelInfo
+from jieqian.llm.client import Finished, ModelInfo
 from jieqian.sections.section import SECTIONS, SectionName
-from jieqian.sections.strategy import Draft, DraftText, WritingOptions, WritingOrder
-from jieqian.worker.place import Place as RealPlace
+from jieqian.sections.strategy import CallEnded, Draft, DraftText, ModelSpoke, WritingOptions, WritingOrder
+from jieqian.worker.place import Place
 
 TEXT = [DraftText(SectionName.CONCLUSION, letter) for letter in "abc"]
 
@@ -51,21 +51,11 @@ class Scripted:
             self.more.put_nowait(draft)
 
 
-class Place:
-    """A worker's place that notes what is done with it."""
-
-    def __init__(self) -> None:
-        self.done: list[str] = []
-
-    def lend(self) -> None:
-        self.done.append("lent")
-
-    async def take_back(self) -> None:
-        self.done.append("taken back")
-        await asyncio.sleep(0)
-
-    def hand_to(self, _other: Place) -> None:
-        self.done.append("handed on")
+def new_place() -> Place:
+    """One of very many."""
+    free = asyncio.Semaphore(100)
+    free._value -= 1
+    return Place(free)
 
 
 class Asker:
@@ -78,9 +68,9 @@ class Asker:
         order: WritingOrder,
         key: str | None = "k",
         attempt: int = 0,
-        place: Place | RealPlace | None = None,
+        place: Place | None = None,
     ):
-        self.place, self.got, self.error = place or Place(), [], None
+        self.place, self.got, self.error = place or new_place(), [], None
         self.came = asyncio.Event()
         self.work = asyncio.create_task(self._read(flights, strategy, order, key, attempt))
 
@@ -127,7 +117,7 @@ async def test_ten_askers_of_the_same_ask_the_model_once(flights: Flights, order
     await asyncio.gather(*(asker.work for asker in askers))
     assert strategy.begun == 1
     assert all(asker.got == TEXT for asker in askers)
-    assert sum(asker.place.done.count("lent") for asker in askers) == 9, "all but one let others work"
+    assert sum(asker.place.lent for asker in askers) == 9, "all but one let others work"
     assert flights.shared == 9
 
 
@@ -168,7 +158,7 @@ async def test_a_generation_holds_one_place_whoever_leaves(flights: Flights, ord
     askers = []
     for _ in range(4):
         await free.acquire()
-        askers.append(Asker(flights, strategy, order, place=RealPlace(free)))
+        askers.append(Asker(flights, strategy, order, place=Place(free)))
         await settle()
     await free.acquire()  # the other one
     for asker in (askers[0], askers[2], askers[1]):
@@ -184,6 +174,29 @@ async def test_a_generation_holds_one_place_whoever_leaves(flights: Flights, ord
     for _ in range(2):
         await free.acquire()
     assert free.locked(), "not one more than there were"
+
+
+async def test_a_call_is_counted_once_with_the_time_it_took(flights: Flights, order: WritingOrder):
+    """Whoever holds the generation's place counts it, also who came late and was told all at once."""
+    strategy = Scripted()
+    first, second = Asker(flights, strategy, order), Asker(flights, strategy, order)
+    await settle()
+    strategy.say(ModelSpoke(), TEXT[0])
+    await second.has(2)
+    late = Asker(flights, strategy, order)
+    await late.has(2)
+    await asyncio.sleep(0.05)
+    await first.leave()
+    strategy.say(CallEnded(Finished("stop", 1, 2)), None)
+    await asyncio.gather(second.work, late.work)
+    ended = [asker.got[-1] for asker in (second, late)]
+    assert [one.ours for one in ended] == [True, False]
+    assert ended[0].seconds == ended[1].seconds >= 0.05
+    alone = Asker(flights, strategy, order, key=None)
+    strategy.say(ModelSpoke(), CallEnded(Finished("stop")), CallEnded(Finished("stop")), None)
+    await alone.work
+    calls = [draft for draft in alone.got if isinstance(draft, CallEnded)]
+    assert all(call.ours and call.seconds > 0 for call in calls)
 
 
 async def test_another_attempt_another_order_or_no_key_is_another_generation(flights: Flights, order: WritingOrder):

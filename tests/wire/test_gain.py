@@ -66,6 +66,19 @@ async def test_a_server_that_fails_is_not_measured(client: OllamaClient, server:
         await measure_gain(client, MODEL, 4096)
 
 
+async def test_where_one_call_fails_the_others_are_ended(client: OllamaClient, server: WireProcess, slots: int) -> None:
+    if slots == 1:
+        pytest.skip("calls come one after another there")
+    await server.script({}, {}, {"status": 503}, default={**PACE, "tokens_per_second": 5})
+    measuring = asyncio.create_task(measure_gain(client, MODEL, 4096))
+    await server.seen_arrived(2)
+    await server.script({"status": 503}, default={**PACE, "tokens_per_second": 1, "first_token_ms": 0})
+    with pytest.raises(ModelError):
+        await measuring
+    seen = await server.seen_ended(7)
+    assert sum(entry["client_left"] for entry in seen) == 6
+
+
 @pytest.fixture
 async def gauge_of(client: OllamaClient):
     opened: list[Gauge] = []
@@ -116,6 +129,26 @@ async def test_whoever_asks_ends_it_at_once(client: OllamaClient, server: WirePr
     seen = await server.seen_ended(2)
     assert seen[1]["client_left"]
     assert gauge.of(client, MODEL) is None
+
+
+async def test_a_fault_of_ours_is_told_and_not_met_again_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        provider = "ollama"
+        base_url = "http://127.0.0.1:1"
+        asked = 0
+
+        def stream(self, _request):
+            self.asked += 1
+            raise ZeroDivisionError
+
+    broken = Broken()
+    gauge = Gauge(MemoryTaskStore(), lambda: [(broken, MODEL, 4096)], lambda: False, quiet_seconds=0.01)
+    await gauge.start(measures=True)
+    await until(lambda: broken.asked)
+    await asyncio.sleep(0.2)
+    await gauge.stop()
+    assert broken.asked == 1
+    assert "ZeroDivisionError" in caplog.text
 
 
 def test_an_embedded_model_has_one_slot_and_is_never_timed() -> None:

@@ -225,6 +225,25 @@ async def test_what_came_before_an_error_is_given(client: OllamaClient, server: 
     assert text_of(told) == "one two"
 
 
+async def test_what_came_before_the_connection_broke_is_given_to_a_reader_that_was_busy(
+    client: OllamaClient, server: WireProcess
+) -> None:
+    pace = {"first_token_ms": 0, "tokens_per_second": 50}
+    await server.script({"text": "one two six ten", "cut_after": 3, **pace})
+    told: list[ModelChunk] = []
+
+    async def read() -> None:
+        async for chunk in client.stream(REQUEST):
+            told.append(chunk)
+            if len(told) == 1:
+                await server.seen_ended(1)  # the rest comes, and the break after it
+                await asyncio.sleep(0.1)
+
+    with pytest.raises(ModelCutOff):
+        await read()
+    assert text_of(told) == "one two six"
+
+
 async def test_a_busy_server_tells_when_to_come_back(client: OllamaClient, server: WireProcess) -> None:
     await server.script({"status": 503, "retry_after": 7, "times": 2})
     for _ in range(2):

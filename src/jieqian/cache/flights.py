@@ -7,15 +7,19 @@ ends the generation. Whoever joins late gets what was written so far first.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Hashable
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable
 from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Protocol, Self
 
-from jieqian.sections.strategy import Draft, Strategy, WritingOrder
+from jieqian.sections.strategy import CallEnded, Draft, ModelSpoke, Strategy, WritingOrder
 
 
 class Place(Protocol):
-    """A worker's place among those that may ask a model at a time."""
+    """A worker's place among those that may ask a model at a time; `lent` while another has it."""
+
+    lent: bool
 
     def lend(self) -> None:
         """Let another have it meanwhile: this task only watches."""
@@ -43,7 +47,7 @@ class _Flight:
 
     async def _write(self, strategy: Strategy, order: WritingOrder) -> None:
         try:
-            async with aclosing(strategy.write(order)) as written:  # type: ignore[type-var]
+            async with aclosing(_timed(strategy, order)) as written:
                 async for draft in written:
                     self.drafts.append(draft)
                     self._tell()
@@ -57,13 +61,16 @@ class _Flight:
         more, self._more = self._more, asyncio.Event()
         more.set()
 
-    async def view(self) -> AsyncIterator[Draft]:
-        """The drafts from the first one; raises what the strategy raised."""
-        place = 0
+    async def view(self, place: Place) -> AsyncIterator[Draft]:
+        """The drafts from the first one; raises what the strategy raised. Calls are theirs whose place is not lent."""
+        seen = 0
         while True:
-            while place < len(self.drafts):
-                place += 1
-                yield self.drafts[place - 1]
+            while seen < len(self.drafts):
+                draft = self.drafts[seen]
+                seen += 1
+                if isinstance(draft, CallEnded):
+                    draft = replace(draft, ours=not place.lent)
+                yield draft
             if self.ended:
                 if self.error is not None:
                     raise self.error
@@ -89,7 +96,7 @@ class Flights:
         second attempt is another generation, also where it asks the same again. Who joins lends its `place`.
         """
         if key is None:
-            async with aclosing(strategy.write(order)) as written:  # type: ignore[type-var]
+            async with aclosing(_timed(strategy, order)) as written:
                 yield written
             return
         wanted = _what(key, attempt, strategy, order)
@@ -103,7 +110,7 @@ class Flights:
             place.lend()
         flight.places.append(place)
         try:
-            async with aclosing(flight.view()) as view:  # type: ignore[type-var]
+            async with aclosing(flight.view(place)) as view:  # type: ignore[type-var]
                 yield view
         finally:
             flight.places.remove(place)
@@ -133,6 +140,19 @@ class Flights:
             work.cancel()
         with suppress(asyncio.CancelledError):
             await asyncio.gather(*works, return_exceptions=True)
+
+
+async def _timed(strategy: Strategy, order: WritingOrder) -> AsyncGenerator[Draft, None]:
+    """Its drafts, each `CallEnded` with the seconds a model spoke for it; of calls side by side no moment twice."""
+    counted_to: float | None = None
+    async with aclosing(strategy.write(order)) as written:  # type: ignore[type-var]
+        async for draft in written:
+            if isinstance(draft, ModelSpoke):
+                counted_to = time.perf_counter()
+            if isinstance(draft, CallEnded) and counted_to is not None:
+                now = time.perf_counter()
+                draft, counted_to = replace(draft, seconds=now - counted_to), now
+            yield draft
 
 
 def _what(key: str, attempt: int, strategy: Strategy, order: WritingOrder) -> Hashable:

@@ -54,8 +54,13 @@ async def measure_gain(client: ModelClient, model: ModelInfo, context_tokens: in
     one = await _call(client, model, context_tokens, 1, CALLS * TOKENS)
     one_seconds = time.perf_counter() - begun
     begun = time.perf_counter()
-    calls = (_call(client, model, context_tokens, 2 + number, TOKENS) for number in range(CALLS))
-    many = await asyncio.gather(*calls)
+    calls = [asyncio.create_task(_call(client, model, context_tokens, 2 + number, TOKENS)) for number in range(CALLS)]
+    try:
+        many = await asyncio.gather(*calls)
+    finally:  # one failed: the others are no use
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
     many_seconds = time.perf_counter() - begun
     written = sum(each.tokens for each in many)
     if not one.tokens or not written:

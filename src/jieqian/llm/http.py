@@ -25,11 +25,12 @@ from jieqian.errors import (
     PromptTooLong,
     UsageError,
 )
-from jieqian.llm.server_text import as_sentence, message_of_bytes, one_line, without_echo
+from jieqian.llm.server_text import as_sentence, message_of_bytes, one_line, parse_json, without_echo
 
 _CONNECT_SECONDS = 10.0
 _LONGEST_LINE = 4 * 1024 * 1024
 _LONGEST_ERROR = 64 * 1024
+_LONGEST_WAIT_DIGITS = 9
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _TOO_LONG = re.compile(
     r"context (length|size|window)|exceed_context|maximum context|longer than the context|too many tokens"
@@ -114,7 +115,8 @@ class ModelHttp:
         told = f"The model server at {self.shown_url} answered {status}" + (f": {said}" if said else ".")
         wait = (headers or {}).get("Retry-After", "")
         if status in (429, 503):
-            return ModelBusy(told, **({"retry_after_seconds": int(wait)} if wait.isdecimal() else {}))
+            seconds = int(wait) if wait.isdecimal() and len(wait) < _LONGEST_WAIT_DIGITS else None
+            return ModelBusy(told, **({} if seconds is None else {"retry_after_seconds": seconds}))
         if status in (400, 413, 422, 500) and _TOO_LONG.search(message.lower()):
             return PromptTooLong(told)
         if status in (401, 403):
@@ -133,7 +135,7 @@ class ModelHttp:
                 async with await self.send(method, path, body) as response:
                     if response.status != 200:
                         raise self.kind_of(response.status, await self.words_of(response), response.headers)
-                    return json.loads(await response.read())
+                    return parse_json(await response.read())
         except TimeoutError:
             told = f"The model server at {self.shown_url} did not answer {path} within {seconds:g} s."
             raise ModelUnreachable(told) from None
@@ -252,9 +254,19 @@ class Call:
         except TimeoutError:
             raise self._too_slow() from None
         except (aiohttp.ClientError, OSError) as error:
+            if here := self._came_before_the_break():
+                return here
             raise self.cut_off() from error
         finally:
             self._left -= clock() - started
+
+    def _came_before_the_break(self) -> bytes:
+        """What lay there unread when the connection broke: aiohttp's reader tells of the break alone, and keeps it."""
+        waiting = getattr(getattr(self._response, "content", None), "_buffer", None) or ()
+        here = b"".join(waiting)
+        if waiting:
+            waiting.clear()
+        return here
 
     def _too_slow(self) -> FirstTokenTimeout | ModelStalled:
         who = f"The model server at {self._http.shown_url}"

@@ -5,7 +5,6 @@ Its OpenAI-style endpoint drops `num_ctx` and reloads the model (features known 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any, Literal
@@ -15,7 +14,17 @@ from jieqian.llm.client import Finished, ModelChunk, ModelInfo, ModelRequest, Te
 from jieqian.llm.http import Call, ModelHttp
 from jieqian.llm.nearest import full_name, nearest_name
 from jieqian.llm.profiles import complete
-from jieqian.llm.server_text import message_of, one_line, without_echo
+from jieqian.llm.server_text import (
+    count_of,
+    list_of,
+    message_of,
+    object_of,
+    one_line,
+    parse_json,
+    size_of,
+    text_of,
+    without_echo,
+)
 from jieqian.llm.think_split import ThinkSplitter, WholeCharacters
 from jieqian.llm.tokens import check_fits, check_not_cut
 
@@ -50,7 +59,7 @@ class OllamaClient:
             if not error.extra.get("not_there"):
                 raise
             shown = {}  # a gateway that passes on only chat and tags: its list and the profile must do
-        return complete(_info_of_show(_info_of_tag(tag), shown if isinstance(shown, dict) else {}))
+        return complete(_info_of_show(_info_of_tag(tag), object_of(shown)))
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelChunk, None]:
         """The answer as it is written (`/api/chat`); see `ModelClient.stream`."""
@@ -128,8 +137,8 @@ class _Answer:
         try:
             for line in lines:
                 document = self._document(line)
-                message = document.get("message") or {}
-                content.append(message.get("content") or "")
+                message = object_of(document.get("message"))
+                content.append(text_of(message.get("content")))
                 if message.get("thinking") or document.get("done"):
                     yield from self._said(content)
                     yield from self._others(message, document)
@@ -144,7 +153,7 @@ class _Answer:
         if not line.strip():
             return {}
         try:
-            document = json.loads(line.decode("utf-8", errors="replace"))
+            document = parse_json(line.decode("utf-8", errors="replace"))
         except ValueError:
             raise self._call.cut_off() from None
         if not isinstance(document, dict):
@@ -163,17 +172,17 @@ class _Answer:
 
     def _others(self, message: dict[str, Any], document: dict[str, Any]) -> Iterator[ModelChunk]:
         """Thinking, and the end."""
-        if message.get("thinking"):
+        if thinking := text_of(message.get("thinking")):
             self._call.spoke()
-            if whole := self._thinking.feed(message["thinking"]):
+            if whole := self._thinking.feed(thinking):
                 yield ThinkingDelta(whole)
         if document.get("done"):
-            check_not_cut(self._request, _count(document.get("prompt_eval_count")))
+            prompt, written = count_of(document.get("prompt_eval_count")), count_of(document.get("eval_count"))
+            check_not_cut(self._request, prompt)
             yield from self._content.end()
             reason: Literal["stop", "length"] = "length" if document.get("done_reason") == "length" else "stop"
-            prompt, written = document.get("prompt_eval_count"), document.get("eval_count")
             self.finished = True
-            yield Finished(reason, _count(prompt), _count(written))
+            yield Finished(reason, prompt, written)
 
     def _error(self, document: dict[str, Any]) -> ModelError:
         """An error in the middle of a stream: `{"error": "…", "status": 500}`, the status in newer versions only."""
@@ -184,11 +193,6 @@ class _Answer:
         guessed = self._http.kind_of(503 if "busy" in said.lower() else 500, said, private=self._call.private)
         shown = one_line(without_echo(said[:4000], self._call.private))
         return type(guessed)(f"The model server at {self._http.shown_url} failed in the middle of its answer: {shown}")
-
-
-def _count(value: Any) -> int | None:
-    """A token count; 0 and nonsense count as not given."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _same(left: str, right: str) -> bool:
@@ -207,44 +211,40 @@ def _not_found(model: str, installed: Sequence[str]) -> ModelNotFound:
 
 
 def _info_of_tag(tag: dict[str, Any]) -> ModelInfo:
-    details = tag.get("details")
-    details = details if isinstance(details, dict) else {}
-    capabilities = tag.get("capabilities")
-    capabilities = capabilities if isinstance(capabilities, list) else None
+    details, capabilities = object_of(tag.get("details")), list_of(tag.get("capabilities"))
     name = str(tag.get("name") or tag.get("model") or "")
     return ModelInfo(
         name=name,
         digest=str(tag["digest"]) if tag.get("digest") else None,
         parameters=_parameters(details.get("parameter_size")),
         chat=_chats(name, capabilities, details),
-        thinking=(True, False) if "thinking" in (capabilities or ()) else (),
+        thinking=(True, False) if "thinking" in capabilities else (),
     )
 
 
 def _info_of_show(info: ModelInfo, shown: dict[str, Any]) -> ModelInfo:
-    facts = shown.get("model_info") or {}
-    capabilities = shown.get("capabilities")
+    facts, details = object_of(shown.get("model_info")), object_of(shown.get("details"))
+    capabilities = list_of(shown.get("capabilities"))
     context = next((value for key, value in facts.items() if key.endswith(".context_length")), None)
-    details = shown.get("details") or {}
-    parameters = facts.get("general.parameter_count") or _parameters(details.get("parameter_size"))
     thinking = info.thinking
-    if "thinking" in (capabilities or ()):
-        told = shown.get("thinking")
-        values = told.get("values") if isinstance(told, dict) else None
+    if "thinking" in capabilities:
+        values = list_of(object_of(shown.get("thinking")).get("values"))
         thinking = tuple(value for value in values or (True, False) if isinstance(value, str | bool))
     return ModelInfo(
         name=info.name,
         digest=info.digest,
-        context_tokens=_count(context),
-        parameters=float(parameters) if parameters else info.parameters,
+        context_tokens=count_of(context),
+        parameters=size_of(facts.get("general.parameter_count"))
+        or _parameters(details.get("parameter_size"))
+        or info.parameters,
         thinking=thinking,
         chat=_chats(info.name, capabilities, details) and info.chat,
     )
 
 
-def _chats(name: str, capabilities: Any, details: dict[str, Any]) -> bool:
+def _chats(name: str, capabilities: list[Any], details: dict[str, Any]) -> bool:
     """Whether the model chats. Older servers tell no capabilities; embedding models are then known by their names."""
-    if isinstance(capabilities, list) and capabilities:
+    if capabilities:
         return "completion" in capabilities
     family = str(details.get("family") or "")
     return "bert" not in family and not re.search(r"embed|bge-|minilm|reranker", name.casefold())

@@ -23,7 +23,7 @@ from jieqian.llm.http import Call, ModelHttp, server_url
 from jieqian.llm.nearest import nearest_name
 from jieqian.llm.openai_answer import OpenAIAnswer
 from jieqian.llm.profiles import complete
-from jieqian.llm.server_text import one_line
+from jieqian.llm.server_text import count_of, list_of, object_of, one_line, size_of
 from jieqian.llm.tokens import check_fits
 
 _OPTIONAL: dict[str, tuple[str, ...]] = {
@@ -186,8 +186,7 @@ class OpenAIClient:
             props = await self._http.get("../props")
         except ModelError:
             return None
-        settings = props.get("default_generation_settings") if isinstance(props, dict) else None
-        return _positive((settings or {}).get("n_ctx"))
+        return count_of(object_of(object_of(props).get("default_generation_settings")).get("n_ctx"))
 
     async def _nearest(self, model: str) -> ModelNotFound:
         try:
@@ -227,25 +226,18 @@ def _own_fields(request: ModelRequest, flavour: Flavour) -> dict[str, Any]:
 
 
 def _names(entry: dict[str, Any], model: str) -> bool:
-    aliases = entry.get("aliases")
-    return model == entry.get("id") or (isinstance(aliases, list) and model in aliases)
+    return model == entry.get("id") or model in list_of(entry.get("aliases"))
 
 
 def _info(entry: dict[str, Any]) -> ModelInfo:
     """One entry of `/v1/models`: vLLM tells `max_model_len`, llama.cpp's `meta.n_ctx`, others names of their own."""
-    meta = entry.get("meta")
-    meta = meta if isinstance(meta, dict) else {}
-    window = next((_positive(entry.get(key)) for key in _WINDOW_KEYS if _positive(entry.get(key))), None)
-    parameters = meta.get("n_params")
+    meta = object_of(entry.get("meta"))
+    window = next((count_of(entry.get(key)) for key in _WINDOW_KEYS if count_of(entry.get(key))), None)
     name = str(entry["id"])
     kind = str(entry.get("type") or "")
     return ModelInfo(
         name=name,
-        context_tokens=window or _positive(meta.get("n_ctx")) or _positive(meta.get("n_ctx_train")),
-        parameters=float(parameters) if isinstance(parameters, int | float) else None,
+        context_tokens=window or count_of(meta.get("n_ctx")) or count_of(meta.get("n_ctx_train")),
+        parameters=size_of(meta.get("n_params")),
         chat="embed" not in kind and "embed" not in name.casefold() and "rerank" not in name.casefold(),
     )
-
-
-def _positive(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

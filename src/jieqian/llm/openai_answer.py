@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 from jieqian.errors import ModelCutOff, ModelError, ModelRefused, ModelTimeout
 from jieqian.llm.client import Finished, ModelChunk, ModelRequest, TextDelta, ThinkingDelta
 from jieqian.llm.http import Call, ModelHttp
-from jieqian.llm.server_text import message_of, one_line, without_echo
+from jieqian.llm.server_text import (
+    count_of,
+    list_of,
+    message_of,
+    object_of,
+    one_line,
+    parse_json,
+    text_of,
+    without_echo,
+)
 from jieqian.llm.sse import SseEvent, SseReader
 from jieqian.llm.think_split import ThinkSplitter, WholeCharacters
 from jieqian.llm.tokens import check_not_cut
@@ -71,32 +79,31 @@ class OpenAIAnswer:
 
     def _read(self, event: SseEvent) -> Iterator[ModelChunk]:
         try:
-            document = json.loads(event.data)
+            document = parse_json(event.data)
         except ValueError:
             raise self._call.cut_off() from None
         if not isinstance(document, dict):
             raise ModelCutOff(f"The model server at {self._http.shown_url} sent an event that is no object.")
         if event.type == "error" or document.get("error") or document.get("object") == "error":
             raise self._error(document)
-        self._usage = document.get("usage") or self._usage
-        self._timings = document.get("timings") or self._timings
-        choices = document.get("choices") or [{}]
-        choice = choices[0] if isinstance(choices[0], dict) else {}
-        yield from self._deltas(choice.get("delta") or {})
+        self._usage = object_of(document.get("usage")) or self._usage
+        self._timings = object_of(document.get("timings")) or self._timings
+        choice = object_of(next(iter(list_of(document.get("choices"))), None))
+        yield from self._deltas(object_of(choice.get("delta")))
         if choice.get("finish_reason"):
             self._reason = str(choice["finish_reason"])
             self._call.wait_at_most(_WAIT_FOR_USAGE_SECONDS)
 
     def _deltas(self, delta: dict[str, Any]) -> Iterator[ModelChunk]:
         # DeepSeek, vLLM and llama.cpp name it reasoning_content; OpenRouter and newer vLLM reasoning.
-        thinking = delta.get("reasoning_content") or delta.get("reasoning") or ""
-        content = delta.get("content") or ""
-        if isinstance(thinking, str) and thinking:
+        thinking = text_of(delta.get("reasoning_content")) or text_of(delta.get("reasoning"))
+        content = text_of(delta.get("content"))
+        if thinking:
             yield from self._said()
             self._call.spoke()
             if whole := self._thinking.feed(thinking):
                 yield ThinkingDelta(whole)
-        if isinstance(content, str) and content:
+        if content:
             self._call.spoke()
             self._waiting.append(content)
 
@@ -118,13 +125,13 @@ class OpenAIAnswer:
 
     def _counts(self) -> tuple[int | None, int | None]:
         """Tokens of prompt and answer: from `usage`, else from llama.cpp's `timings` (new and cached prompt tokens)."""
-        prompt = _count(self._usage.get("prompt_tokens"))
-        written = _count(self._usage.get("completion_tokens"))
+        prompt = count_of(self._usage.get("prompt_tokens"))
+        written = count_of(self._usage.get("completion_tokens"))
         if prompt is None and "cache_n" in self._timings:
             fresh, cached = self._timings.get("prompt_n"), self._timings["cache_n"]
             if isinstance(fresh, int) and isinstance(cached, int):
-                prompt = _count(fresh + cached)
-        return prompt, written if written is not None else _count(self._timings.get("predicted_n"))
+                prompt = count_of(fresh + cached)
+        return prompt, written if written is not None else count_of(self._timings.get("predicted_n"))
 
     def _error(self, document: dict[str, Any]) -> ModelError:
         said = message_of(document)
@@ -134,8 +141,3 @@ class OpenAIAnswer:
         kind = type(self._http.kind_of(status, said))
         shown = one_line(without_echo(said[:4000], self._call.private))
         return kind(f"The model server at {self._http.shown_url} failed in the middle of its answer: {shown}")
-
-
-def _count(value: Any) -> int | None:
-    """A token count; 0 and nonsense count as not given."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

@@ -1,4 +1,4 @@
-"""Text that comes from a model server, made fit for a log, a page and an error message."""
+"""What comes from a model server, made fit for use: JSON of any shape, text for a log, a page and an error message."""
 
 from __future__ import annotations
 
@@ -11,6 +11,43 @@ from typing import Any
 _LONGEST = 200
 _ECHO = 16
 _ECHO_DENSE = 5
+_MESSAGE_KEYS = ("error", "message", "detail", "msg")
+_DEEPEST_MESSAGE = 6
+
+
+def parse_json(raw: str | bytes) -> Any:
+    """The JSON. Raises `ValueError` for what is none, and for what is nested deeper than Python reads."""
+    try:
+        return json.loads(raw)
+    except RecursionError:
+        raise ValueError("nested too deep") from None
+
+
+def object_of(value: Any) -> dict[str, Any]:
+    """An object as it is; anything else as an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def list_of(value: Any) -> list[Any]:
+    """A list as it is; anything else as an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def text_of(value: Any) -> str:
+    """A text as it is; anything else as none."""
+    return value if isinstance(value, str) else ""
+
+
+def count_of(value: Any) -> int | None:
+    """A count of tokens or the like; 0 and nonsense count as not given."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**53 else None
+
+
+def size_of(value: Any) -> float | None:
+    """A number of parameters; nonsense counts as not given."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**53:
+        return None
+    return float(value)
 
 
 def one_line(text: str, longest: int = _LONGEST) -> str:
@@ -52,21 +89,23 @@ def message_of(body: Any) -> str:
     Ollama: `{"error": "…"}`. OpenAI, llama.cpp: `{"error": {"message": "…"}}`. vLLM: `{"message": "…"}` or the former.
     FastAPI: `{"detail": "…"}` or a list of `{"msg"}`. Anything else is given as JSON.
     """
-    if isinstance(body, str):
-        return body
-    if isinstance(body, dict):
-        for key in ("error", "message", "detail", "msg"):
-            if body.get(key):
-                return message_of(body[key])
-    if isinstance(body, list) and body:
-        return message_of(body[0])
-    return json.dumps(body, ensure_ascii=False)
+    for _ in range(_DEEPEST_MESSAGE):
+        if isinstance(body, str):
+            return body
+        inner = list_of(body)[:1] or [told for key in _MESSAGE_KEYS if (told := object_of(body).get(key))]
+        if not inner:
+            break
+        body = inner[0]
+    try:
+        return json.dumps(body, ensure_ascii=False)
+    except RecursionError:
+        return ""
 
 
 def message_of_bytes(raw: bytes) -> str:
     """The sentence inside an error body: JSON as `message_of` reads it, else plain text with its tags taken out."""
     text = raw.decode("utf-8", errors="replace")
     try:
-        return message_of(json.loads(text))
+        return message_of(parse_json(text))
     except ValueError:
         return re.sub(r"<[^<>]*>", " ", text)

@@ -121,6 +121,9 @@ class Gauge:
         except (ModelError, StoreError) as error:
             self._not_before[key] = asyncio.get_running_loop().time() + _AGAIN_SECONDS
             logger.warning("not timed: %s", error, extra={"action": "gain_unmeasured", "model": model.name})
+        except Exception:  # a fault of ours must not be met again every few seconds, in silence
+            self._not_before[key] = asyncio.get_running_loop().time() + _AGAIN_SECONDS
+            logger.exception("not timed", extra={"action": "gain_unmeasured", "model": model.name})
         else:
             facts: dict[str, Any] = {"action": "gain_measured", "model": model.name, **asdict(gain)}
             logger.info("a model server was timed", extra=facts)

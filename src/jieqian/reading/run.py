@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -42,6 +41,8 @@ from jieqian.tasks.task import MAX_ATTEMPTS, MAX_DELIVERIES, Task
 
 #: Waits after a server that failed once and twice, in seconds. A section that was refused is asked for again at once.
 BREATHS = (0.5, 2.0)
+#: A server that names a longer wait (Retry-After) is given it, up to so long.
+LONGEST_BREATH = 30.0
 #: The drafts of an attempt (its number, the strategy, the order): of a generation of its own, or shared.
 DraftsOf = Callable[[int, Strategy, WritingOrder], AbstractAsyncContextManager[AsyncIterator[Draft]]]
 _LOG_PAGE = 1000
@@ -108,7 +109,6 @@ class _Attempt:
     """What one attempt has left behind."""
 
     complaints: dict[SectionName, str] = field(default_factory=dict)
-    counted_to: float | None = None
     cut_short: bool = False
 
 
@@ -246,11 +246,16 @@ async def write_with(
                 if failure is not None and not failure.retryable:
                     return
                 if failure is not None and record.missing and record.attempts < most:
-                    await asyncio.sleep(BREATHS[record.attempts - 1])
+                    await asyncio.sleep(_breath(failure, record.attempts))
     except TimeoutError:
         record.take_back_unfinished("deadline_passed")
         if record.attempting:  # not in the breath between two
             await record.attempt_ended("deadline_passed")
+
+
+def _breath(failure: ModelError, attempts: int) -> float:
+    asked = float(failure.extra.get("retry_after_seconds", 0.0))
+    return max(BREATHS[attempts - 1], min(asked, LONGEST_BREATH))
 
 
 async def make_attempt(
@@ -291,7 +296,6 @@ async def take_draft(draft: Draft, engine: Engine, record: Record, prompt: Promp
     """Show, check and keep what the strategy brings."""
     match draft:
         case ModelSpoke():
-            attempt.counted_to = time.perf_counter()
             record.model_spoke()
         case DraftStarted(section):
             record.section_started(section)
@@ -300,12 +304,10 @@ async def take_draft(draft: Draft, engine: Engine, record: Record, prompt: Promp
                 record.section_text(section, text)
         case DraftEnded(section, text):
             await judge(section, text, record, prompt, attempt)
-        case CallEnded(finished):
-            now = time.perf_counter()  # calls side by side: no moment counts twice
-            speaking = now - attempt.counted_to if attempt.counted_to else 0.0
-            attempt.counted_to = now if attempt.counted_to else None
+        case CallEnded(finished, seconds, ours):
             attempt.cut_short |= finished.reason == "length"
-            record.call_ended(finished, speaking)
+            if ours:
+                record.call_ended(finished, seconds)
 
 
 async def judge(section: SectionName, text: str, record: Record, prompt: Prompt, attempt: _Attempt) -> None:

@@ -77,9 +77,15 @@ class ModelSpoke:
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """One model call ended properly."""
+    """One model call ended properly.
+
+    `seconds` of speaking since the one before, and whether the call is this reading's own to count: see
+    `cache/flights.py`, which tells both.
+    """
 
     finished: Finished
+    seconds: float = 0.0
+    ours: bool = True
 
 
 Draft = DraftStarted | DraftText | DraftEnded | ModelSpoke | CallEnded
