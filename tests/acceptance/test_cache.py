@@ -146,7 +146,20 @@ def test_ten_ask_one_stops_one_erases_the_worker_dies_and_eight_get_it(start: St
         assert not watcher.events[-1].data["timings"]["degraded"]
     assert watchers[0].events[-1].type == "stopped"
     assert len(ollama.seen()) <= 3, "one before the crash; after it one for each state the eight were left in"
-    assert read(clients[0])["timings"]["cache_hit"] in ("exact", "none")
+
+
+def test_what_two_deliveries_wrote_is_kept_for_nobody(start: Start, ollama: ModelServer) -> None:
+    ollama.script(default={"tokens": 300, "tokens_per_second": 200, "first_token_ms": 0})
+    program = start(llm_base_url=ollama.url, cache_entries="100")
+    client = program.client()
+    watcher = Watcher(client, client.ask(question=QUESTION))
+    wait_until(lambda: any(event.type == "section_finished" for event in watcher.events))
+    program.kill()
+    program.start()
+    watcher.join()
+    check_whole(watcher)
+    assert watcher.events[-1].data["timings"]["sections_from_model"] == 7
+    assert [read(client)["timings"]["cache_hit"] for _ in range(2)] == ["none", "exact"]
 
 
 def test_the_last_who_stops_ends_the_generation(start: Start, ollama: ModelServer) -> None:

@@ -36,6 +36,8 @@ class EarlyFinder:
     async def find(self, question: str, lot: Lot, language: Language) -> Found:
         """See `PassageFinder.find`."""
         begun, search = self._begun.pop((question, lot.id, language), (0.0, None))
-        if search is None or time.monotonic() - begun > FRESH_SECONDS:
-            return await self._passages.find(question, lot, language)
-        return await search
+        if search is not None and time.monotonic() - begun <= FRESH_SECONDS:
+            return await search
+        if search is not None:
+            search.cancel()
+        return await self._passages.find(question, lot, language)
