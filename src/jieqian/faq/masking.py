@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from jieqian.faq.latin_names import latin_names
 from jieqian.faq.patterns import Rule, folded, name_lists, rules
@@ -55,10 +56,15 @@ def own_words(lot: Lot, collection: Collection) -> OwnWords:
     told += [gloss for note in lot.commentaries.values() for gloss in note.gloss]
     phrases = [*lot.lines, *(name for name in named if not name.isascii())]
     whole = "\n".join([*named, *told])
-    # Names of a story: whatever our own text writes as one.
-    stories = {text for text in _chinese_names(folded("\n".join(told)))}
+    stories = _story_names("\n".join(told))
     latin = {word.lower() for word in _LATIN_WORD.findall(folded(whole)) if word[0].isupper()}
     return OwnWords(tuple(folded(phrase) for phrase in (*phrases, *stories) if phrase), frozenset(latin))
+
+
+@lru_cache(maxsize=1000)
+def _story_names(told: str) -> frozenset[str]:
+    """Names of a story: whatever our own text writes as one. The same for every reading of a lot, and slow to find."""
+    return frozenset(_chinese_names(folded(told)))
 
 
 def mask(texts: Sequence[str], own: OwnWords | None = None) -> tuple[str, ...]:
