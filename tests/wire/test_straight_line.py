@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -15,7 +15,8 @@ from starlette.types import Receive, Scope, Send
 from jieqian.cli.bounded_http import BoundedHttp
 from jieqian.events.event import StoredEvent
 from jieqian.events.feed import frames
-from jieqian.events.live import LINE, Line, LiveEvents
+from jieqian.events.line import LINE, Line
+from jieqian.events.live import LiveEvents
 from jieqian.events.sse import EventStreamResponse
 from jieqian.testing.frame_reader import ReadEvent, read_frames
 
@@ -28,12 +29,22 @@ class WatchedLine:
     def __init__(self, line: Line) -> None:
         self.line = line
         self.taken = self.refused = 0
+        self.ended = False
 
     def write(self, body: bytes) -> bool:
         taken = self.line.write(body)
         self.taken += taken
         self.refused += not taken
         return taken
+
+    def go_on_with(self, rest: Callable[[Send], Awaitable[None]]) -> None:
+        async def noted(send: Send) -> None:
+            try:
+                await rest(send)
+            finally:
+                self.ended = True
+
+        self.line.go_on_with(noted)
 
     def when_lost(self, call: Callable[[], None]) -> None:
         self.line.when_lost(call)
@@ -46,7 +57,7 @@ class Desk:
         self.live = LiveEvents()
         self.kept: list[StoredEvent] = []
         self.port = 0
-        self.ended = 0
+        self.returned = 0
         self.lines: list[WatchedLine] = []
 
     async def events(self, _task_id: str, after: int, limit: int) -> list[StoredEvent]:
@@ -61,10 +72,8 @@ class Desk:
         self.lines.append(WatchedLine(scope["extensions"][LINE]))
         assert not self.lines[-1].line.write(b"before the head")
         coming = frames(self, self.live, "a", 0, line=self.lines[-1])
-        try:
-            await EventStreamResponse(coming, told=True)(scope, receive, send)
-        finally:
-            self.ended += 1
+        await EventStreamResponse(coming, self.lines[-1])(scope, receive, send)
+        self.returned += 1
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
@@ -115,6 +124,7 @@ async def test_frames_of_both_ways_are_one_chunked_answer(desk: Desk) -> None:
     async with desk.connection() as (reader, writer):
         writer.write(ASK)
         await desk.until(1)
+        assert desk.returned == 1, "no layer of the application waits for the stream's end"
         for text in ("二", "三" * 5000, "四"):
             desk.write(text)
         desk.write(kind="completed")
@@ -160,7 +170,7 @@ async def test_a_client_that_leaves_ends_its_stream(desk: Desk) -> None:
         await desk.until(1)
         await reader.read(10)
     await desk.until(0)
-    assert desk.ended == 1
+    assert desk.lines[0].ended
     assert not desk.lines[0].write(b"x")
 
 
@@ -174,4 +184,4 @@ async def test_a_client_that_leaves_with_requests_waiting_is_noticed_when_writte
         desk.write(text)
         await asyncio.sleep(0.05)
     await desk.until(0)
-    assert desk.ended == 1
+    assert [line.ended for line in desk.lines] == [True]

@@ -15,7 +15,7 @@ from jieqian.api.callers import caller_of, limited_as, require_operator
 from jieqian.api.house import Housed
 from jieqian.errors import InvalidRequest, UnknownCollection, UnknownLot
 from jieqian.events.feed import frames
-from jieqian.events.live import LINE
+from jieqian.events.line import LINE
 from jieqian.events.sse import EventStreamResponse
 from jieqian.reading.accept import ReadingRequest
 from jieqian.reading.reading import cache_of, reading_document, timings_of
@@ -95,7 +95,7 @@ async def task_events(
         return Response(status_code=204)
     line = request.scope.get("extensions", {}).get(LINE)
     coming = frames(house.store, house.live, task_id, wanted, line=line)
-    return EventStreamResponse(coming, told=line is not None)
+    return EventStreamResponse(coming, line)
 
 
 @router.post("/{task_id}/stop")

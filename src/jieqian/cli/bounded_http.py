@@ -7,27 +7,32 @@ what the system's own call costs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from jieqian.api.heads import MOST_HEAD_BYTES
-from jieqian.events.live import LINE
+from jieqian.events.line import LINE
 
 #: How long a connection may take until its request's head is whole, in seconds.
 HEAD_SECONDS = 15.0
+#: What Uvicorn looks up of a request once its answer has begun.
+_NEEDED_TO_THE_END = frozenset({"type", "method", "path", "http_version", "client"})
 _REFUSAL = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class StraightLine:
     """Pieces of one answer in chunks, written where Uvicorn writes them, between those that it sends itself."""
 
-    __slots__ = ("_cycle", "_when_lost")
+    __slots__ = ("_cycle", "_when_lost", "rest")
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self._cycle = cycle
+        self.rest: Callable[[Send], Awaitable[None]] | None = None
         self._when_lost: Callable[[], None] | None = None
 
     def write(self, body: bytes) -> bool:
@@ -37,6 +42,10 @@ class StraightLine:
             return False
         cycle.transport.write(b"%x\r\n%b\r\n" % (len(body), body))
         return True
+
+    def go_on_with(self, rest: Callable[[Send], Awaitable[None]]) -> None:
+        """See `Line.go_on_with`."""
+        self.rest = rest
 
     def when_lost(self, call: Callable[[], None]) -> None:
         """See `Line.when_lost`."""
@@ -55,6 +64,17 @@ class StraightLine:
             self._when_lost()
 
 
+async def _with_the_rest(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """The application, and then what it left to be sent."""
+    await app(scope, receive, send)
+    line = scope.get("extensions", {}).get(LINE)
+    if line is not None and line.rest is not None:
+        rest, line.rest = line.rest, None
+        for key in scope.keys() - _NEEDED_TO_THE_END:  # headers, routes, what the layers put there: a few kB
+            del scope[key]
+        await rest(send)
+
+
 class BoundedHttp(HttpToolsProtocol):
     """Ends the connection of a request that sends `MOST_HEAD_BYTES` on end without its head or body getting further.
 
@@ -70,6 +90,7 @@ class BoundedHttp(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.app = partial(_with_the_rest, self.app)
         self._in_head = False
         self._too_late: asyncio.TimerHandle | None = None
         self._lines: list[StraightLine] = []

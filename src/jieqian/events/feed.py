@@ -7,7 +7,8 @@ from contextlib import aclosing
 from typing import Protocol
 
 from jieqian.events.event import StoredEvent
-from jieqian.events.live import Follower, Frame, Line, LiveEvents
+from jieqian.events.line import Line
+from jieqian.events.live import Follower, Frame, LiveEvents
 from jieqian.events.sse import HEARTBEAT, HEARTBEAT_SECONDS, frame_of
 
 #: Events read from the log at a time.

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from jieqian.events.event import StoredEvent
+from jieqian.events.line import Line
 from jieqian.events.sse import frame_of
 
-#: Under which name a server that has one offers its `Line` (an ASGI extension).
-LINE = "jieqian.line"
 #: Frames kept for a client that reads slowly; beyond that it catches up from the log.
 MOST_WAITING = 1000
 
@@ -26,18 +24,6 @@ class Frame:
     last: int | None
     body: bytes
     final: bool = False
-
-
-class Line(Protocol):
-    """A way past the layers of the application to a client that has begun to read."""
-
-    def write(self, body: bytes) -> bool:
-        """Write it now; False: it was not written, because the client does not keep up, or left."""
-        ...
-
-    def when_lost(self, call: Callable[[], None]) -> None:
-        """Call that once the client has left: at once where it has."""
-        ...
 
 
 class Follower:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from jieqian.events.event import StoredEvent
+from jieqian.events.line import Line
 
 #: What a client is told to wait before it connects again, and the comment that keeps proxies from closing.
 OPENING = b"retry: 2000\n\n"
@@ -43,22 +44,24 @@ def frame_of(event: StoredEvent) -> bytes:
 class EventStreamResponse(Response):
     """Sends frames as they come. Never compressed; half the memory of a streaming response with a body iterator.
 
-    `told`: the frames end by themselves when the client leaves, so nobody need wait for that.
+    With a `line` the frames end by themselves when the client leaves, so nobody need wait for that.
     """
 
-    def __init__(self, frames: AsyncIterator[bytes], *, told: bool = False) -> None:
+    def __init__(self, frames: AsyncIterator[bytes], line: Line | None = None) -> None:
         self.status_code = 200
         self.background = None
         self.body = b""
         self.raw_headers = list(_HEADERS)
         self._frames = frames
-        self._told = told
+        self._line = line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send until one of the five endings."""
-        if self._told:
-            with contextlib.suppress(OSError, TimeoutError):
-                await self._send(send)
+        with contextlib.suppress(OSError):  # one who is gone already is found out about below
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": "http.response.body", "body": OPENING, "more_body": True})
+        if self._line is not None:
+            self._line.go_on_with(self._send)
             return
         sender = asyncio.ensure_future(self._send(send))
         leaving = asyncio.ensure_future(_client_left(receive))
@@ -71,13 +74,12 @@ class EventStreamResponse(Response):
                     await task
 
     async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": OPENING, "more_body": True})
-        async with contextlib.aclosing(self._frames) as frames:  # type: ignore[type-var]  # a generator in fact
-            async for frame in frames:
-                async with asyncio.timeout(SEND_SECONDS):
-                    await send({"type": "http.response.body", "body": frame, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+        with contextlib.suppress(OSError, TimeoutError):
+            async with contextlib.aclosing(self._frames) as frames:  # type: ignore[type-var]  # a generator in fact
+                async for frame in frames:
+                    async with asyncio.timeout(SEND_SECONDS):
+                        await send({"type": "http.response.body", "body": frame, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _client_left(receive: Receive) -> None:
