@@ -6,9 +6,12 @@ Taiwan's words for mainland ones, and does so inside other words: 行程 (a jour
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
+
+from jieqian.lots.script_forms import FORMS
 
 if TYPE_CHECKING:
     from opencc import OpenCC
@@ -39,7 +42,7 @@ def simplify_all(texts: Sequence[str]) -> list[str]:
 
 def is_simplified_form(character: str) -> bool:
     """Whether only Simplified script has this character: OpenCC would change it, and Big5 lacks it (it has 后)."""
-    return not _encodable(character, "cp950") and str(_to_traditional().convert(character)) != character
+    return not _encodable(character, "cp950") and character in changed_forms("s2t")
 
 
 def is_traditional_form(character: str) -> bool:
@@ -48,10 +51,10 @@ def is_traditional_form(character: str) -> bool:
 
 
 @cache
-def _to_traditional() -> OpenCC:
-    from opencc import OpenCC
-
-    return OpenCC("s2t")
+def changed_forms(how: str) -> dict[str, str]:
+    """What single characters become by OpenCC's `s2t` or `s2tw`; those that stay as they are are not in it."""
+    before, after = json.loads(FORMS.read_text(encoding="utf-8"))[how]
+    return dict(zip(before, after, strict=True))
 
 
 def _encodable(character: str, encoding: str) -> bool:

@@ -176,6 +176,8 @@ class _Index:
         collection = asked["collection"]
         if collection not in self._held and self._held_rows() + self._sizes[collection] <= _MOST_HELD_ROWS:
             self._hold(collection)
+            self._files.clear()  # what is shipped of it was put in
+            _give_memory_back()
 
     def _held_rows(self) -> int:
         return sum(each.rows for each in self._held.values())
@@ -278,6 +280,12 @@ def _openmp_threads() -> Callable[[int], object]:
         if path is not None:
             return cast("Callable[[int], object]", ctypes.CDLL(path).omp_set_num_threads)
     return _one_thread
+
+
+def _give_memory_back() -> None:
+    """What filling used and freed lies in the C library's hands; where that is GNU's, it can be told to let go."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _kind_of(error: Exception) -> str:

@@ -8,12 +8,8 @@ left as they are.
 
 from __future__ import annotations
 
-from functools import cache
-
-from opencc import OpenCC
-
 from jieqian.languages import Language
-from jieqian.lots.script import is_simplified_form, is_traditional_form, to_simplified
+from jieqian.lots.script import changed_forms, is_simplified_form, is_traditional_form, to_simplified
 
 
 def mend_script(text: str, language: Language) -> str:
@@ -26,7 +22,7 @@ def mend_script(text: str, language: Language) -> str:
 
 
 def warm_up() -> None:
-    """Loads both conversion tables (some 0.2 s), which the first slip would else make the event loop wait for."""
+    """Loads both tables, which the first slip would else make the event loop wait for."""
     mend_script("时", Language.ZH_HANT)
     mend_script("時", Language.ZH_HANS)
 
@@ -43,16 +39,11 @@ class _Forms(dict[int, int]):
         form = own
         if code >= _FIRST_HAN:
             if self._traditional and is_simplified_form(own):
-                form = str(_converter().convert(own))
+                form = changed_forms("s2tw").get(own, own)
             elif not self._traditional and is_traditional_form(own):
                 form = to_simplified(own)
         self[code] = ord(form) if len(form) == 1 else code
         return self[code]
-
-
-@cache
-def _converter() -> OpenCC:
-    return OpenCC("s2tw")
 
 
 _FIRST_HAN = 0x3400
