@@ -31,6 +31,9 @@ _SOURCES = {
     path.name: path.read_text(encoding="utf-8")
     for path in (Path(__file__).parent / "templates" / TEMPLATE_VERSION).glob("*.txt")
 }
+#: Prefixes kept, some 3 kB each: a reading's and the warming's before it are the same.
+_MOST_PREFIXES = 400
+_prefixes: dict[tuple[int, int, Language], tuple[Lot | None, Collection | None, str]] = {}
 PASSAGE_CHARACTERS = 600
 PARENT_CHARACTERS = 600
 
@@ -69,6 +72,17 @@ def build_prefix(lot: Lot, collection: Collection, language: Language) -> str:
     Counsel by topic is left to what follows the question (`sections/ordering.py`): on two processor cores a model reads
     some fifty tokens a second, and of seven topics an asker needs one.
     """
+    key = id(lot), id(collection), language
+    of_lot, of_collection, prefix = _prefixes.get(key, (None, None, ""))
+    if of_lot is not lot or of_collection is not collection:
+        prefix = _render_prefix(lot, collection, language)
+        _prefixes[key] = lot, collection, prefix  # which keeps their ids from being given to others
+        while len(_prefixes) > _MOST_PREFIXES:
+            _prefixes.pop(next(iter(_prefixes)), None)
+    return prefix
+
+
+def _render_prefix(lot: Lot, collection: Collection, language: Language) -> str:
     allusion, commentary = lot.allusion(language), lot.commentary(language)
     gloss = [in_script(note, language) for note in commentary.gloss] if commentary else []
     return render(

@@ -17,11 +17,15 @@ _KEPT_FORMAT = frozenset("\u200c\u200d")
 
 def fenced(text: str) -> str:
     """The text as it may stand between the frame's tags: no `<`, `>` or bracketed mark, no control but newline."""
-    visible = "".join(
-        mark for mark in text if mark == "\n" or mark in _KEPT_FORMAT or unicodedata.category(mark) not in _INVISIBLE
-    )
+    visible = text if text.replace("\n", "").isprintable() else _visible(text)
     unmarked = _BRACKETED_MARK.sub(r"［\1］", visible.translate(_ANGLES))
     return _MANY_BREAKS.sub("\n\n", unmarked)
+
+
+def _visible(text: str) -> str:
+    return "".join(
+        mark for mark in text if mark == "\n" or mark in _KEPT_FORMAT or unicodedata.category(mark) not in _INVISIBLE
+    )
 
 
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co"})

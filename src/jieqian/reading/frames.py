@@ -45,8 +45,16 @@ class DeltaFrames:
         self._start()
 
     async def take_rest(self) -> list[Event]:
-        """Wait for the send under way and take what waits, to be stored together with what follows it."""
+        """Take what waits, to be stored together with what follows it, and wait for the send under way."""
+        return await self.settle(self.take())
+
+    def take(self) -> list[Event]:
+        """Take what waits: whoever does must `settle` it before it is stored."""
         rest, self._waiting = self._waiting, []
+        return rest
+
+    async def settle(self, rest: list[Event]) -> list[Event]:
+        """Wait for the send under way, which comes before what was taken; answers that."""
         if self._sender is not None:
             self._hurry.set()
             try:

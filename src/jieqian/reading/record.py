@@ -118,11 +118,11 @@ class Record:
         self._facts |= {"retrieval": found.how, _PASSAGES_VERSION: found.version}
         sources = [passage.as_source() for passage in found.passages]
         self.task = replace(self.task, sources=tuple(sources))
-        await _unbroken(self._write_sources(sources))
+        await _unbroken(self._write_sources(sources, self._frames.take()))
         self._log("retrieved", retrieval=found.how, passages=len(sources), note=found.note)
 
-    async def _write_sources(self, sources: Sequence[Mapping[str, Any]]) -> None:
-        rest = await self._frames.take_rest()
+    async def _write_sources(self, sources: Sequence[Mapping[str, Any]], taken: list[Event]) -> None:
+        rest = await self._frames.settle(taken)
         await self._store.keep_sources(self.task.id, self._token, sources, self._timings(), rest)
         self._stored = True
 
@@ -202,11 +202,11 @@ class Record:
         if section not in self._shown:
             self.section_text(section, text)
         ms = round((time.perf_counter() - self._started[section]) * 1000)
-        await _unbroken(self._keep(Section(section, text, source, attempt, ms)))
+        await _unbroken(self._keep(Section(section, text, source, attempt, ms), self._frames.take()))
         self._log("section", section=section.value, ms=ms, source=source.value, attempt=attempt)
 
-    async def _keep(self, done: Section) -> None:
-        events = [*await self._frames.take_rest(), SectionFinished(done)]
+    async def _keep(self, done: Section, taken: list[Event]) -> None:
+        events = [*await self._frames.settle(taken), SectionFinished(done)]
         finished = {**self.finished, done.name: done}
         await self._store.finish_section(self.task.id, self._token, done, self._timings(finished), events)
         self.finished = finished
@@ -221,14 +221,14 @@ class Record:
     async def attempt_ended(self, reason: str | None) -> None:
         """An attempt ended with sections missing (`reason`) or with all of them (None)."""
         if self.missing:
-            await _unbroken(self._count_attempt())
+            await _unbroken(self._count_attempt(self._frames.take()))
         else:  # the end is told with the next write, and counts it
             self.attempts += 1
             self.attempting = False
         self._log("attempt", attempt=self.attempts, reason=reason or "complete", missing=len(self.missing))
 
-    async def _count_attempt(self) -> None:
-        rest = await self._frames.take_rest()
+    async def _count_attempt(self, taken: list[Event]) -> None:
+        rest = await self._frames.settle(taken)
         await self._store.end_attempt(self.task.id, self._token, self.attempts + 1, rest)
         self.attempts += 1
         self.attempting = False
