@@ -107,6 +107,7 @@ class House:
             check_model=self.engines.check_named,
             answer_key=self._answer_key,
             look_early=self._look_early,
+            free_worker=self.pool.free_worker,
         )
         self._desk = Desk(
             store=self.store,
@@ -198,7 +199,8 @@ class House:
             else:
                 self.gauge.disturb()
                 self.warmer.disturb()
-                self.doorbell.ring()
+                if not accepted.begun:
+                    self.doorbell.ring()
         return accepted
 
     async def stop_task(self, task_id: str, caller: str) -> Task:

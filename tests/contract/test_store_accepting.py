@@ -3,11 +3,11 @@
 import asyncio
 
 import pytest
-from store_steps import NOW, accept, claim
+from store_steps import NOW, accept, claim, delta
 
 from jieqian.errors import IdempotencyMismatch, QueueFull, UnknownTask
-from jieqian.tasks.store import TaskStore
-from jieqian.tasks.task import Status
+from jieqian.tasks.store import FreeWorker, TaskStore
+from jieqian.tasks.task import Status, Task
 from jieqian.testing.sample_tasks import SAMPLE_TIME, Ear, sample_first_events, sample_request, sample_section
 
 DAY = 24 * 3600
@@ -148,3 +148,44 @@ async def test_one_key_many_times_at_once_is_one_insert(store: TaskStore, ear: E
     assert len({answer.task.id for answer in answers}) == 1
     assert len(ear.heard) == 1
     assert len(await store.history("asker", 100, None)) == 1
+
+
+def free_worker(begun: list[Task]) -> FreeWorker:
+    return FreeWorker("free", NOW, NOW + 30, begun.append)
+
+
+async def test_a_worker_that_is_free_has_it_at_once(store: TaskStore, ear: Ear):
+    begun: list[Task] = []
+    accepted = await store.accept(sample_request(id="t"), sample_first_events, 10, None, free_worker(begun))
+    assert (accepted.begun, accepted.ahead, accepted.created) == (True, 0, True)
+    kept = await store.get("t")
+    assert begun == [kept] == [accepted.task]
+    assert (kept.status, kept.deliveries, kept.claimed_at, kept.lease_token) == (Status.RUNNING, 1, NOW, "free")
+    assert [event.type for event in await store.events("t", 0, 10)] == ["queued", "lot"]
+    assert await store.claim("other", NOW + 10, 30) is None
+    await store.append("t", "free", [delta()])
+    late = await store.claim("other", NOW + 31, 30)
+    assert late is not None
+    assert (late.id, late.deliveries) == ("t", 2)
+
+
+async def test_whoever_waits_goes_before_a_worker_is_given_another(store: TaskStore):
+    begun: list[Task] = []
+    await accept(store, id="first")
+    accepted = await store.accept(sample_request(id="second"), sample_first_events, 10, None, free_worker(begun))
+    assert (accepted.begun, accepted.ahead, accepted.task.status, begun) == (False, 1, Status.QUEUED, [])
+    assert (await claim(store)).id == "first"
+
+
+async def test_what_needs_no_worker_takes_none(store: TaskStore):
+    begun: list[Task] = []
+    care = sample_request(id="care", care={"kind": "self_harm", "message": "m", "help_lines": []})
+    assert not (await store.accept(care, sample_first_events, 10, None, free_worker(begun))).begun
+    keyed = sample_request(id="keyed", idempotency_key="k", body_hash="h")
+    assert (await store.accept(keyed, sample_first_events, 10, None, free_worker(begun))).begun
+    again = sample_request(id="again", idempotency_key="k", body_hash="h")
+    repeated = await store.accept(again, sample_first_events, 10, None, free_worker(begun))
+    assert (repeated.begun, repeated.created, repeated.task.id) == (False, False, "keyed")
+    with pytest.raises(QueueFull):
+        await store.accept(sample_request(id="none"), sample_first_events, 0, None, free_worker(begun))
+    assert [task.id for task in begun] == ["keyed"]

@@ -504,3 +504,65 @@ async def test_a_task_that_is_stopped_while_its_place_is_lent_gives_nothing_back
     await asyncio.sleep(0.01)
     assert not ward.runs.waiting
     await ward.pool.stop()
+
+
+# -- a worker for a task that is only being accepted -------------------------------------------------------------------
+
+
+async def accept_with(ward: Ward, **changes: Any) -> Any:
+    async with ward.pool.free_worker() as worker:
+        return await ward.store.accept(sample_request(**changes), sample_first_events, 100, None, worker)
+
+
+async def test_a_free_worker_begins_without_a_claim(open_ward):
+    ward = open_ward(slots=1)
+    await quiet()
+    accepted = await accept_with(ward)
+    assert accepted.begun
+    run = await ward.runs.next()
+    assert (run.task.id, run.task.deliveries) == (accepted.task.id, 1)
+    second = await accept_with(ward)  # all work: it waits as ever
+    assert not second.begun
+    ward.doorbell.ring()
+    run.finish()
+    following = await ward.runs.next()
+    assert following.task.id == second.task.id
+    following.finish()
+    await ward.until(lambda counts: counts.idle == 1)
+
+
+async def test_a_worker_that_got_nothing_is_free_again(open_ward):
+    ward = open_ward(slots=1)
+    await quiet()
+    for _ in range(3):
+        async with ward.pool.free_worker() as worker:
+            assert worker is not None
+            async with ward.pool.free_worker() as another:
+                assert another is None, "there is one"
+    assert (await accept_with(ward)).begun
+    (await ward.runs.next()).finish()
+
+
+async def test_who_is_cut_off_while_accepting_leaves_the_task_to_the_queue(open_ward):
+    """The commit comes after the asker's request was given up: the place is somebody else's by then."""
+    ward = open_ward(slots=1)
+    await quiet()
+    async with ward.pool.free_worker() as worker:
+        assert worker is not None
+    accepted = await ward.store.accept(sample_request(), sample_first_events, 100, None, worker)
+    assert accepted.begun
+    run = await ward.runs.next()  # given back, and claimed
+    assert (run.task.id, run.task.deliveries) == (accepted.task.id, 1)
+    run.finish()
+    await ward.until(lambda counts: counts.idle == 1)
+    assert await ward.status(accepted.task.id) is Status.COMPLETED
+
+
+async def test_no_worker_is_free_before_the_start_and_after_the_stop(open_ward):
+    ward = Ward()
+    assert not (await accept_with(ward)).begun
+    ward.pool.start()
+    (await ward.runs.next()).finish()
+    await ward.until(lambda counts: counts.active == 0)
+    await ward.pool.stop()
+    assert not (await accept_with(ward)).begun

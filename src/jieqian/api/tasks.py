@@ -49,7 +49,7 @@ async def create_task(
         ahead = (await house.store.ahead_of([task.id])).get(task.id)
     document = {
         "task_id": task.id,
-        "status": task.status.value,
+        "status": (Status.QUEUED if accepted.begun else task.status).value,
         "queue_position": None if ahead is None else ahead + 1,
         "events_url": path_for(request, "task_events", task_id=task.id),
     }

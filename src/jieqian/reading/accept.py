@@ -9,6 +9,7 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -41,7 +42,7 @@ from jieqian.reading.messages import stage_message
 from jieqian.reading.reading import parent_reading, reading_document, timings_of
 from jieqian.tasks.clock import accepted_mark
 from jieqian.tasks.limits import RateLimit
-from jieqian.tasks.store import Accepted, FromCache, Reused, TaskStore
+from jieqian.tasks.store import Accepted, FreeWorker, FromCache, Reused, TaskStore
 from jieqian.tasks.task import Mode, NewTask, Status, StrategyName, Task
 from jieqian.tasks.timings import all_other
 from jieqian.worker.positions import Estimate
@@ -79,6 +80,7 @@ class FrontDesk:
     check_model: Callable[[str], Awaitable[None]] | None = None
     answer_key: Callable[[NewTask, Lot, ParentReading | None], str | None] = lambda *_: None
     look_early: Callable[[NewTask, Lot, FromCache | None], None] = lambda *_: None
+    free_worker: Callable[[], AbstractAsyncContextManager[FreeWorker | None]] = nullcontext
 
 
 async def accept_request(
@@ -113,7 +115,8 @@ async def accept_request(
     try:
         kept = _from_cache(new, lot, parent, desk)
         desk.look_early(new, lot, kept)
-        accepted = await desk.store.accept(new, first, desk.max_queue, kept)
+        async with desk.free_worker() as worker:
+            accepted = await desk.store.accept(new, first, desk.max_queue, kept, worker)
         made = accepted.created
     finally:
         if not made:

@@ -12,7 +12,7 @@ from jieqian.errors import IdempotencyMismatch, QueueFull
 from jieqian.events.event import StoredEvent
 from jieqian.tasks import rows
 from jieqian.tasks.answer_rows import find_answer, use_answer
-from jieqian.tasks.store import Accepted, FirstEvents, FromCache, Reused
+from jieqian.tasks.store import Accepted, FirstEvents, FreeWorker, FromCache, Reused
 from jieqian.tasks.tables import tasks
 from jieqian.tasks.task import NewTask, Status
 
@@ -26,7 +26,12 @@ _INSERT = sa.insert(tasks)
 
 
 def accept_in(
-    connection: sa.Connection, new: NewTask, first_events: FirstEvents, max_queue: int, from_cache: FromCache | None
+    connection: sa.Connection,
+    new: NewTask,
+    first_events: FirstEvents,
+    max_queue: int,
+    from_cache: FromCache | None,
+    worker: FreeWorker | None,
 ) -> tuple[Accepted, list[StoredEvent]]:
     """Insert the task and its first events, or find the one an idempotency key made before."""
     earlier = _earlier(connection, new)
@@ -41,10 +46,20 @@ def accept_in(
     first = first_events(ahead)
     # The clock is read just before the commit; what is measured so far is the time the asker waited for a first event.
     waited = {"time_to_first_event_ms": round(max(0.0, time.time() - new.created_at) * 1000, 1)}
-    connection.execute(_INSERT, {**_columns(new), "last_event_id": len(first), "timings": {**waited, **new.timings}})
+    columns = {**_columns(new), "last_event_id": len(first), "timings": {**waited, **new.timings}}
+    begun = worker is not None and ahead == 0 and not new.care
+    if worker is not None and begun:
+        columns |= {
+            "status": Status.RUNNING,
+            "lease_token": worker.token,
+            "lease_expires_at": worker.lease_expires_at,
+            "claimed_at": worker.now,
+            "deliveries": 1,
+        }
+    connection.execute(_INSERT, columns)
     stored = rows.log(connection, new.id, 0, first)
     task = rows.task_from(rows.row_of(connection, new.id, None), ())
-    return Accepted(task, created=True, ahead=None if task.status.ended else ahead), stored
+    return Accepted(task, created=True, ahead=None if task.status.ended else ahead, begun=begun), stored
 
 
 def _answered(

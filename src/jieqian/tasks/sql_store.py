@@ -22,7 +22,7 @@ from jieqian.tasks.database import begins_another_boot, open_engine, rewrite_a_p
 from jieqian.tasks.desk_rows import DeskRows
 from jieqian.tasks.faq_rows import FaqRows, forget_task
 from jieqian.tasks.lease_rows import CLAIM, hold
-from jieqian.tasks.store import Accepted, Announce, FirstEvents, FromCache, Reused
+from jieqian.tasks.store import Accepted, Announce, FirstEvents, FreeWorker, FromCache, Reused
 from jieqian.tasks.tables import events, feedback, sections, tasks
 from jieqian.tasks.task import Feedback, NewTask, Status, Task
 from jieqian.tasks.timings import settled
@@ -92,16 +92,26 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
     # -- the life of a task ---------------------------------------------------------------------------------------
 
     async def accept(
-        self, new: NewTask, first_events: FirstEvents, max_queue: int, from_cache: FromCache | None = None
+        self,
+        new: NewTask,
+        first_events: FirstEvents,
+        max_queue: int,
+        from_cache: FromCache | None = None,
+        worker: FreeWorker | None = None,
     ) -> Accepted:
         """See `TaskStore.accept`."""
 
         def insert(connection: sa.Connection) -> tuple[Accepted, list[StoredEvent]]:
-            return accept_in(connection, new, first_events, max_queue, from_cache)
+            return accept_in(connection, new, first_events, max_queue, from_cache, worker)
 
-        accepted, _ = await self._write(
-            insert, after_commit=lambda done: self._announce(done[0].task.id, done[1]) if done[1] else None
-        )
+        def tell(done: tuple[Accepted, list[StoredEvent]]) -> None:
+            accepted, stored = done
+            if stored:
+                self._announce(accepted.task.id, stored)
+            if accepted.begun and worker is not None:
+                worker.begin(accepted.task)
+
+        accepted, _ = await self._write(insert, after_commit=tell)
         return accepted
 
     async def task_of_key(self, caller: str, idempotency_key: str, now: float) -> tuple[Task, str] | None:

@@ -19,12 +19,14 @@ from jieqian.tasks.task import Feedback, NewTask, Status, Task
 class Accepted:
     """The answer to an accepted request; `created` is False where the idempotency key brought back an earlier task.
 
-    `ahead`: how many tasks wait before it, None where it does not wait or was there before.
+    `ahead`: how many tasks wait before it, None where it does not wait or was there before. `begun`: a worker that was
+    free has it already.
     """
 
     task: Task
     created: bool
     ahead: int | None = None
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,20 @@ class FromCache:
     reuse: Callable[[KeptAnswer], Reused]
 
 
+@dataclass(frozen=True, slots=True)
+class FreeWorker:
+    """A worker with nothing to do, for a task that is only being accepted: it need not be claimed then.
+
+    `begin` is called on the event loop, after the commit, if the task was leased to it: under `token` until
+    `lease_expires_at` (of the steady clock, as is `now`).
+    """
+
+    token: str
+    now: float
+    lease_expires_at: float
+    begin: Callable[[Task], None]
+
+
 #: Called on the event loop, in the order of commits, with what was stored for a task (an empty list: it was erased).
 Announce = Callable[[str, Sequence[StoredEvent]], None]
 
@@ -83,12 +99,17 @@ class TaskStore(Protocol):
     """
 
     async def accept(
-        self, new: NewTask, first_events: FirstEvents, max_queue: int, from_cache: FromCache | None = None
+        self,
+        new: NewTask,
+        first_events: FirstEvents,
+        max_queue: int,
+        from_cache: FromCache | None = None,
+        worker: FreeWorker | None = None,
     ) -> Accepted:
         """Store the request and its first events. Raises `QueueFull`, `IdempotencyMismatch`.
 
         Where an answer is kept under the key of `from_cache`, the task is stored as completed with it, however long
-        the queue is.
+        the queue is. Where none waits before it, a `worker` that is free is given it at once.
         """
         ...
 

@@ -15,7 +15,7 @@ from jieqian.events.event import Event, Stopped, StoredEvent, encode
 from jieqian.sections.section import SECTIONS, Section
 from jieqian.tasks.accepting import KEY_SECONDS, RETRY_AFTER_SECONDS
 from jieqian.tasks.sql_store import announce_nothing
-from jieqian.tasks.store import Accepted, Announce, FirstEvents, FromCache, Reused
+from jieqian.tasks.store import Accepted, Announce, FirstEvents, FreeWorker, FromCache, Reused
 from jieqian.tasks.task import MAX_ATTEMPTS, Feedback, NewTask, Status, Task
 from jieqian.tasks.timings import settled
 from jieqian.testing.memory_answers import MemoryAnswers
@@ -61,7 +61,12 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers):
     # -- the life of a task ---------------------------------------------------------------------------------------
 
     async def accept(
-        self, new: NewTask, first_events: FirstEvents, max_queue: int, from_cache: FromCache | None = None
+        self,
+        new: NewTask,
+        first_events: FirstEvents,
+        max_queue: int,
+        from_cache: FromCache | None = None,
+        worker: FreeWorker | None = None,
     ) -> Accepted:
         """See `TaskStore.accept`."""
         await self._turn()
@@ -75,7 +80,18 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers):
         if ahead >= max_queue and not new.care:
             raise QueueFull(retry_after=RETRY_AFTER_SECONDS)
         task = self._commit(self._insert(new), first_events(ahead))
-        return Accepted(task, created=True, ahead=None if task.status.ended else ahead)
+        if worker is None or ahead or new.care:
+            return Accepted(task, created=True, ahead=None if task.status.ended else ahead)
+        leased = self._change(
+            task,
+            status=Status.RUNNING,
+            lease_token=worker.token,
+            lease_expires_at=worker.lease_expires_at,
+            claimed_at=worker.now,
+            deliveries=1,
+        )
+        worker.begin(leased)
+        return Accepted(leased, created=True, ahead=0, begun=True)
 
     def _insert(self, new: NewTask) -> Task:
         if new.id in self._tasks:

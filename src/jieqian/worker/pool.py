@@ -7,14 +7,15 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
 from jieqian.errors import JieqianError, LeaseLost, StoreError, StoreUnwritable
 from jieqian.events.event import Failed, StoredEvent
 from jieqian.tasks.clock import steady
-from jieqian.tasks.store import TaskStore
+from jieqian.tasks.store import FreeWorker, TaskStore
 from jieqian.tasks.task import LEASE_SECONDS, MAX_DELIVERIES, Status, Task
 from jieqian.tasks.timings import settled
 from jieqian.worker.doorbell import Doorbell
@@ -71,6 +72,7 @@ class WorkerPool:
         self._unwritable = 0  # tasks in a row whose work could not be written
         self._rest_until = 0.0
         self._failing = 0
+        self._giving_back: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
 
     @property
@@ -107,7 +109,7 @@ class WorkerPool:
         running = [work for _, work in self._running.values()]
         for work in running:
             work.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(*running, *self._giving_back, return_exceptions=True)
         self._rest_until = 0.0
         await self._give_back_owed()
 
@@ -145,13 +147,43 @@ class WorkerPool:
                 self._free.release()
         if task is None:
             return False
+        self._begin(task, token)
+        return True
+
+    def _begin(self, task: Task, token: str) -> None:
+        """Work on a task that is leased under that token; a place was taken for it."""
         place = self._places[token] = Place(self._free)
         work = asyncio.create_task(self._work_on(task, token, place), name=f"task-{task.id}")
         self._running[token] = (task.id, work)
         # Not in the work's own `finally`: work that is stopped before its first step never gets there.
         work.add_done_callback(partial(self._left, task, token))
         self._log_counts("task_claimed", task)
-        return True
+
+    @asynccontextmanager
+    async def free_worker(self) -> AsyncIterator[FreeWorker | None]:
+        """A worker for a task that is accepted within this block; None where all work, or none may now."""
+        if not self.alive or self._free.locked() or time.monotonic() < self._rest_until:
+            yield None
+            return
+        await self._free.acquire()  # returns at once
+        token, now = str(uuid.uuid4()), steady()
+        free = True
+
+        def begin(task: Task) -> None:
+            nonlocal free
+            if free and self.alive:
+                free = False
+                self._begin(task, token)
+            else:  # whoever asked was cut off before the commit, or all stops
+                self._giving_back.add(giving := asyncio.create_task(self._give_back(task.id, token, counts=False)))
+                giving.add_done_callback(self._giving_back.discard)
+
+        try:
+            yield FreeWorker(token, now, now + self._lease_seconds, begin)
+        finally:
+            if free:
+                free = False
+                self._free.release()
 
     async def _claim(self, token: str) -> Task | None:
         claim = self._store.claim(token, steady(), self._lease_seconds, held=(*self._running, *self._owed))
