@@ -30,6 +30,7 @@ def test_what_the_service_costs(run: Commands) -> None:
         assert one["service_ms"]["p50"] > one["direct_ms"]["p50"]
     path = told["series"][0]["path_ms"]
     assert path["POST sent to lot at the client"]["p50"] < path["POST sent to request at the model"]["p50"] * 5
+    assert told["repeat_ms"]["n"] >= 40
     assert told["machine"]["cores"] >= 1
     assert (run.folder / "out" / "overhead.md").is_file()
 
@@ -54,6 +55,25 @@ def test_how_fast_models_write(run: Commands, ollama: ModelServer) -> None:
         *(("qwen3:8b", "cold"), ("qwen3:8b", "second asker")),
     ]
     assert all(one["without_the_model"] == 0 and one["first_token"]["p50"] > 0 for one in told)
+
+
+def test_a_lot_that_was_opened_is_asked_about_warmed(run: Commands, ollama: ModelServer) -> None:
+    ollama.script(default={"first_token_ms": 5, "tokens_per_second": 2000, "tokens": 300})
+    answer = run("bench", "speed", "--runs", "2", "--out", "out", JIEQIAN_LLM_BASE_URL=ollama.url)
+    assert answer.returncode == 0, answer.stderr
+    told = json.loads((run.folder / "out" / "speed.json").read_text(encoding="utf-8"))["models"]
+    assert [(one["lot"], one["runs"]) for one in told] == [("cold", 2), ("second asker", 2), ("warmed", 2)]
+    assert sum(call["body"]["options"]["num_predict"] == 1 for call in ollama.seen()) == 2
+
+
+def test_a_full_service_beside_a_new_one(run: Commands) -> None:
+    few = ("--old-tasks", "300", "--lots", "25", "--runs", "2")
+    answer = run("bench", "overhead", "--fast", *few, "--out", "out", "--json")
+    assert answer.returncode == 0, answer.stderr
+    told = json.loads(answer.stdout)
+    assert told["readings"] == [2, 2, 2]
+    assert all(len(step["ratios"]) == 2 for step in told["steps"].values())
+    assert told["database_bytes"] > 100_000
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from jieqian.errors import ModelError
 from jieqian.llm.client import ModelInfo
 from jieqian.llm.gain import Gain, measure_gain
 from jieqian.llm.ollama import OllamaClient
+from jieqian.llm.openai import OpenAIClient
 from jieqian.reading.gauge import Gauge, key_of
 from jieqian.testing.memory_store import MemoryTaskStore
 from jieqian.testing.wire_process import WireProcess, wire_server
@@ -48,6 +49,20 @@ async def test_slots_and_gain_are_what_they_are(client: OllamaClient, slots: int
         assert gain.slots > 1
         assert gain.gain > 1.25
         assert gain.pays
+
+
+async def test_what_a_server_tells_of_its_slots_is_not_believed(slots: int) -> None:
+    """It tells sixteen and answers one call at a time, or the other way about."""
+    with wire_server("openai", "--slots", str(slots)) as liar:
+        await liar.models({"flavour": "llamacpp", "total_slots": 17 - slots, "models": [MODEL.name]})
+        await liar.script(default=PACE)
+        client = OpenAIClient(liar.url)
+        try:
+            gain = await measure_gain(client, MODEL, 4096)
+        finally:
+            await client.close()
+    assert gain.pays is (slots == 16)
+    assert (gain.slots > 1) is (slots == 16)
 
 
 async def test_it_asks_for_nine_short_answers(client: OllamaClient, server: WireProcess) -> None:

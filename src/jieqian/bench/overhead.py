@@ -24,10 +24,14 @@ AT_ONCE = (1, 10, 50, 200)
 #: Model calls at once, of the service and of the direct askers alike.
 SLOTS = 64
 _LOTS = 20
+_LEAST_REPEATS = 40
 #: Up to sixty characters.
 _QUESTION = "第{number}次問：我們分開一陣子了，她最近開始回我的訊息，我該不該先開口約她見面？"
 #: Older figures beside which these stand (`anchors/baseline.md`): one at a time, and in a crowd.
 OLDER_COST_MS = {"known": 850.0, "new": 1160.0}
+
+COST = "outside the model's own call"
+FIRST_TEXT = "a section's first text left the model to its being at the client"
 
 Advance = Callable[[float, float | None, str | None], None]
 
@@ -71,8 +75,9 @@ async def measure(plan: Plan, advance: Advance) -> Report:
     machine = await asyncio.to_thread(describe_machine)
     settings = {"LLM_PROVIDER": "ollama", "WORKERS": str(plan.slots), "MAX_QUEUE": "4096", "MEASURE_MODELS": "false"}
     series: list[_Series] = []
+    repeats: list[float] = []
     with wire_server("ollama") as model, service({**settings, "LLM_BASE_URL": model.url}) as running:
-        await _ready(running)
+        await wait_until_ready(running)
         memory = running.memory_mib()
         async with asking(running.url) as http, _direct(model.url) as straight:
             await model.script(default=plan.pace.behaviour())
@@ -81,14 +86,23 @@ async def measure(plan: Plan, advance: Advance) -> Report:
             for done, (at_once, kind) in enumerate(kinds):
                 advance(done, len(kinds), f"{at_once} at once, {kind} questions")
                 series.append(await _measure_series(http, straight, model, plan, at_once, kind))
+            repeats = await _repeat(http, max(plan.runs, _LEAST_REPEATS))
             advance(len(kinds), len(kinds), None)
-    return _report(machine, plan, series, running, memory)
+    return _report(machine, plan, series, repeats, running, memory)
 
 
-async def _ready(running: Running) -> None:
+async def _repeat(http: aiohttp.ClientSession, times: int) -> list[float]:
+    """Whole readings of words that were asked before, one at a time."""
+    body = {**_body(1), "fresh": False}
+    told = [await ask(http, **body) for _ in range(times + 3)]
+    return [one.total_ms for one in told[3:] if one.ended is not None and one.reading["cache"]["hit"] == "exact"]
+
+
+async def wait_until_ready(running: Running, seconds: float = 30.0) -> None:
     """Wait until the index is level: a service that still fills it is not what is measured."""
+    until = time.monotonic() + seconds
     async with aiohttp.ClientSession(running.url) as http:
-        for _ in range(300):
+        while time.monotonic() < until:
             async with http.get("/readyz") as answer:
                 if "being" not in await answer.text():
                     return
@@ -170,28 +184,36 @@ def _body(number: int) -> dict[str, Any]:
 
 
 def _note_path(series: _Series, call: dict[str, Any]) -> None:
-    """Where the time of one reading went, beside what the stand-in noted of its call."""
     told = series.told[-1]
     if told.ended is None or told.error:
         return
+    for name, ms in path_of(told, call).items():
+        series.path.setdefault(name, []).append(ms)
+    series.path.setdefault(FIRST_TEXT, []).extend(first_text_lags(told, call))
+
+
+def path_of(told: Told, call: dict[str, Any]) -> dict[str, float]:
+    """Where the time of one whole reading went, in ms, beside what the stand-in noted of its call."""
     timings = told.reading["timings"]
-    found = {
+    assert told.ended is not None
+    return {
         "POST sent to 202": (told.accepted - told.posted) * 1000,
         "accepted to started": timings["queue_wait_ms"] - timings["time_to_first_event_ms"],
         "POST sent to lot at the client": told.since_post_ms("lot"),
         "POST sent to request at the model": (call["arrived"] - told.posted) * 1000,
         "looking for passages": timings["rag_retrieval_ms"],
         "model's last byte to last event": (told.ended - call["ended"]) * 1000,
-        "outside the model's own call": told.total_ms - (call["ended"] - call["arrived"]) * 1000,
+        COST: told.total_ms - (call["ended"] - call["arrived"]) * 1000,
     }
-    for name, ms in found.items():
-        series.path.setdefault(name, []).append(ms)
-    lags = [
+
+
+def first_text_lags(told: Told, call: dict[str, Any]) -> list[float]:
+    """From a section's first letter leaving the stand-in to its being at the asker, in ms."""
+    return [
         (told.section_text[name] - sent) * 1000
         for name, sent in first_text_sent(call).items()
         if name in told.section_text
     ]
-    series.path.setdefault("a section's first text left the model to its being at the client", []).extend(lags)
 
 
 def first_text_sent(call: dict[str, Any]) -> dict[str, float]:
@@ -211,7 +233,12 @@ def first_text_sent(call: dict[str, Any]) -> dict[str, float]:
 
 
 def _report(
-    machine: dict[str, Any], plan: Plan, series: Sequence[_Series], running: Running, memory: dict[str, float]
+    machine: dict[str, Any],
+    plan: Plan,
+    series: Sequence[_Series],
+    repeats: Sequence[float],
+    running: Running,
+    memory: dict[str, float],
 ) -> Report:
     rows, figures = [], []
     for one in series:
@@ -227,6 +254,11 @@ def _report(
         )
         for one in first
     ]
+    if repeats:
+        cells = _cells(summarize(repeats))
+        paths.append(
+            Table("An exact repeat, one at a time, ms", ("", "p50", "p95", "p99", "least", "most"), [("whole", *cells)])
+        )
     heads = ("at once", "question", "readings", "service p50", "directly p50", "cost p50", "cost p99", "ratio p50")
     table = Table("The service's cost, ms", (*heads, "readings/s", "directly/s", "failed"), rows)
     crowds = [one for one in figures if one["cost_ms"]]
@@ -253,6 +285,7 @@ def _report(
             "series": figures,
             "start_seconds": round(running.start_seconds, 2),
             "memory_mib": memory,
+            "repeat_ms": summarize(repeats).as_dict() if repeats else None,
         },
         tables=[table, *paths],
         charts=[chart] if all(one["cost_ms"] for one in figures) else [],

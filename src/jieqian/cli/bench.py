@@ -39,6 +39,10 @@ def overhead(
     ] = None,
     replay: Annotated[bool, typer.Option("--replay", help="Ask the shipped set: what kept answers save.")] = False,
     requests: Annotated[int, typer.Option(help="Requests of --replay.", min=20, max=100_000)] = 400,
+    old_tasks: Annotated[
+        int, typer.Option(help="Beside a new service one with so many old tasks, in turn.", min=0, max=5_000_000)
+    ] = 0,
+    lots: Annotated[int, typer.Option(help="Lots more with --old-tasks.", min=20, max=10_000)] = 10_000,
     as_json: Json = False,
 ) -> None:
     """What the service costs: readings through all of it beside the same model calls made directly, in pairs.
@@ -63,6 +67,12 @@ def overhead(
 
         asked = replaying.Replay(requests=requests, pace=pace)
         _run(lambda advance: replaying.measure(asked, advance), out, as_json)
+        return
+    if old_tasks:
+        from jieqian.bench import filled
+
+        full = filled.Filled(old_tasks=old_tasks, lots=lots, runs=runs, pace=pace)
+        _run(lambda advance: filled.measure(full, advance), out, as_json)
         return
     plan = benchmark.Plan(at_once=_numbers(at_once), runs=runs, pace=pace)
     _run(lambda advance: benchmark.measure(plan, advance), out, as_json)

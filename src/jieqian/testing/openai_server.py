@@ -37,7 +37,8 @@ async def _models(request: web.Request) -> web.Response:
 async def _props(request: web.Request) -> web.Response:
     if request.app[SETTINGS]["flavour"] != "llamacpp":
         raise web.HTTPNotFound
-    return web.json_response({"default_generation_settings": {"n_ctx": WINDOW // 2}, "total_slots": 1})
+    slots = request.app[SETTINGS].get("total_slots", 1)
+    return web.json_response({"default_generation_settings": {"n_ctx": WINDOW // 2}, "total_slots": slots})
 
 
 async def _set_models(request: web.Request) -> web.Response:
