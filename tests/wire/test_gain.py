@@ -32,6 +32,12 @@ def server(slots: int):
         yield running
 
 
+@pytest.fixture(scope="module")
+def liar(slots: int):
+    with wire_server("openai", "--slots", str(slots)) as running:
+        yield running
+
+
 @pytest.fixture
 async def client(server: WireProcess) -> AsyncIterator[OllamaClient]:
     await server.script(default=PACE)
@@ -51,16 +57,15 @@ async def test_slots_and_gain_are_what_they_are(client: OllamaClient, slots: int
         assert gain.pays
 
 
-async def test_what_a_server_tells_of_its_slots_is_not_believed(slots: int) -> None:
+async def test_what_a_server_tells_of_its_slots_is_not_believed(liar: WireProcess, slots: int) -> None:
     """It tells sixteen and answers one call at a time, or the other way about."""
-    with wire_server("openai", "--slots", str(slots)) as liar:
-        await liar.models({"flavour": "llamacpp", "total_slots": 17 - slots, "models": [MODEL.name]})
-        await liar.script(default=PACE)
-        client = OpenAIClient(liar.url)
-        try:
-            gain = await measure_gain(client, MODEL, 4096)
-        finally:
-            await client.close()
+    await liar.models({"flavour": "llamacpp", "total_slots": 17 - slots, "models": [MODEL.name]})
+    await liar.script(default=PACE)
+    client = OpenAIClient(liar.url)
+    try:
+        gain = await measure_gain(client, MODEL, 4096)
+    finally:
+        await client.close()
     assert gain.pays is (slots == 16)
     assert (gain.slots > 1) is (slots == 16)
 
