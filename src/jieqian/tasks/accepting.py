@@ -13,7 +13,7 @@ from jieqian.events.event import StoredEvent
 from jieqian.tasks import rows
 from jieqian.tasks.answer_rows import find_answer, use_answer
 from jieqian.tasks.store import Accepted, FirstEvents, FreeWorker, FromCache, Reused
-from jieqian.tasks.tables import tasks
+from jieqian.tasks.tables import IS_QUEUED, tasks
 from jieqian.tasks.task import NewTask, Status
 
 #: How long an idempotency key is kept.
@@ -21,7 +21,7 @@ KEY_SECONDS = 24 * 3600.0
 #: What a full queue's `Retry-After` says, in seconds.
 RETRY_AFTER_SECONDS = 30
 
-_QUEUED = sa.select(sa.func.count()).select_from(tasks).where(tasks.c.status == Status.QUEUED)
+_QUEUED = sa.select(sa.func.count()).select_from(tasks).where(IS_QUEUED)
 _INSERT = sa.insert(tasks)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from jieqian.errors import LeaseLost
-from jieqian.tasks.tables import tasks
+from jieqian.tasks.tables import IS_QUEUED, IS_RUNNING, UNENDED, tasks
 from jieqian.tasks.task import Status
 
 
@@ -43,11 +43,11 @@ def _held_change(names: tuple[str, ...]) -> sa.sql.dml.ReturningUpdate[Any]:
 
 def _claim() -> sa.sql.dml.ReturningUpdate[Any]:
     left = sa.and_(
-        tasks.c.status == Status.RUNNING,
+        IS_RUNNING,
         tasks.c.lease_expires_at < sa.bindparam("now"),
         tasks.c.lease_token.not_in(sa.bindparam("held", expanding=True)),
     )
-    waiting = sa.or_(tasks.c.status == Status.QUEUED, left)
+    waiting = sa.and_(UNENDED, sa.or_(IS_QUEUED, left))
     oldest = sa.select(tasks.c.seq).where(waiting).order_by(tasks.c.seq).limit(1).scalar_subquery()
     return (
         sa.update(tasks)

@@ -23,7 +23,7 @@ from jieqian.tasks.desk_rows import DeskRows
 from jieqian.tasks.faq_rows import FaqRows, forget_task
 from jieqian.tasks.lease_rows import CLAIM, hold
 from jieqian.tasks.store import Accepted, Announce, FirstEvents, FreeWorker, FromCache, Reused
-from jieqian.tasks.tables import events, feedback, sections, tasks
+from jieqian.tasks.tables import IS_QUEUED, IS_RUNNING, UNENDED, events, feedback, sections, tasks
 from jieqian.tasks.task import Feedback, NewTask, Status, Task
 from jieqian.tasks.timings import settled
 from jieqian.tasks.writer import GroupWriter
@@ -159,11 +159,7 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
 
     async def release_leases(self) -> int:
         """See `TaskStore.release_leases`."""
-        back = (
-            sa.update(tasks)
-            .where(tasks.c.status == Status.RUNNING)
-            .values(status=Status.QUEUED, lease_token=None, lease_expires_at=None)
-        )
+        back = sa.update(tasks).where(IS_RUNNING).values(status=Status.QUEUED, lease_token=None, lease_expires_at=None)
 
         def take_over(connection: sa.Connection) -> int:
             lost = EVENTS_A_POWER_CUT_TAKES if begins_another_boot(connection) else 0
@@ -327,7 +323,7 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
 
     async def ahead_of(self, task_ids: Sequence[str]) -> dict[str, int]:
         """See `TaskStore.ahead_of`."""
-        queue = sa.select(tasks.c.id).where(tasks.c.status == Status.QUEUED).order_by(tasks.c.seq)
+        queue = sa.select(tasks.c.id).where(IS_QUEUED).order_by(tasks.c.seq)
         wanted = set(task_ids)
         order = await self._read(lambda connection: connection.execute(queue).scalars().all())
         return {task_id: place for place, task_id in enumerate(order) if task_id in wanted}
@@ -335,7 +331,7 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
     async def counts(self) -> dict[Status, int]:
         """See `TaskStore.counts`."""
         live = (Status.QUEUED, Status.RUNNING)
-        query = sa.select(tasks.c.status, sa.func.count()).where(tasks.c.status.in_(live)).group_by(tasks.c.status)
+        query = sa.select(tasks.c.status, sa.func.count()).where(UNENDED).group_by(tasks.c.status)
         found = await self._read(lambda connection: connection.execute(query).all())
         return {status: 0 for status in live} | {Status(status): int(number) for status, number in found}
 

@@ -60,6 +60,14 @@ tasks = sa.Table(
     sqlite_autoincrement=True,
 )
 
+#: Conditions on `tasks.status`. SQLite takes `ix_tasks_waiting` only where the index's own condition stands in the
+#: statement, word for word and without bound values; else it reads every task there ever was.
+_queued: sa.ColumnElement[str] = sa.literal_column("'queued'")
+_running: sa.ColumnElement[str] = sa.literal_column("'running'")
+UNENDED = tasks.c.status.in_([_queued, _running])
+IS_QUEUED = sa.and_(UNENDED, tasks.c.status == _queued)
+IS_RUNNING = sa.and_(UNENDED, tasks.c.status == _running)
+
 sections = sa.Table(
     "sections",
     metadata,
