@@ -6,6 +6,7 @@ so a passage on the question's topic (`sections/topics.py`) has a bonus.
 
 from __future__ import annotations
 
+import heapq
 import math
 import re
 import unicodedata
@@ -16,6 +17,8 @@ from jieqian.lots.script import to_simplified
 from jieqian.retrieval.passage import StoredPassage
 
 _K1, _B = 1.2, 0.75
+#: So many are given, to choose from: in a large collection nearly every passage shares a character with the question.
+_MOST = 500
 #: Worth as much as two or three fitting words.
 _TOPIC_BONUS = 5.0
 _BETWEEN = "\x1f"
@@ -49,7 +52,7 @@ class Lexicon:
                 self._found_in[piece].append((place, times))
 
     def search(self, question: str, topic: str | None) -> list[tuple[StoredPassage, float]]:
-        """Passages with anything in common with the question, best first; on a tie in their own order."""
+        """The passages that have most in common with the question, best first; on a tie in their own order."""
         scores: dict[int, float] = defaultdict(float)
         if topic is not None:
             for place, passage in enumerate(self._passages):
@@ -63,7 +66,7 @@ class Lexicon:
             for place, times in found:
                 length = 1 - _B + _B * self._lengths[place] / self._mean
                 scores[place] += rarity * times * (_K1 + 1) / (times + _K1 * length)
-        ranked = sorted(scores.items(), key=lambda item: (-item[1], item[0]))
+        ranked = heapq.nsmallest(_MOST, scores.items(), key=lambda item: (-item[1], item[0]))
         return [(self._passages[place], score) for place, score in ranked]
 
 
