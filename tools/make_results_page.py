@@ -121,10 +121,10 @@ def _repeat_in_a_crowd(found: dict[str, Figures]) -> str:
 
 def _filled(found: dict[str, Figures]) -> str:
     steps = found["filled"]["steps"]
-    worst = {name: max(one["ratios"]) for name, one in steps.items()}
-    step = max(worst, key=lambda name: worst[name])
-    cost = worst["outside the model's own call"]
-    return f"cost {cost - 1:+.0%}; the most, {step}: {worst[step] - 1:+.0%}"
+    step = max(steps, key=lambda name: steps[name]["ratios"][0])
+    same, large = steps["outside the model's own call"]["ratios"]
+    most = f"the most, {step}: {steps[step]['ratios'][0] - 1:+.0%}"
+    return f"cost {same - 1:+.0%}; {most}; a lot of the 10,000, found by characters: {large - 1:+.0%}"
 
 
 AT_THE_MODEL, PICK_UP = "POST sent to request at the model", "accepted to started"
