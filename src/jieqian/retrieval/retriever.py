@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ class Retriever:
                     async with asyncio.timeout(PATIENCE_SECONDS):
                         ranked = await self._index.search(question, lot, language, topic)
                     if ranked or not self._catalogue.of(lot.collection, language):
-                        found = self._found(_by_topic(ranked, topic), lot, language, "vector", None)
+                        found = self._found(_by_topic(ranked, topic), lot, language, catalogue, "vector", None)
                         return found if whole and self._catalogue is catalogue else replace(found, version="")
                     note = "the index found none of them"
                 except IndexFailed as failed:
@@ -92,28 +93,28 @@ class Retriever:
                 except TimeoutError:
                     self._index.too_slow()
                     note = f"the index did not answer within {PATIENCE_SECONDS:g} s"
-            by_characters = await asyncio.to_thread(self._search_characters, question, lot, language, topic)
-            found = self._found(by_characters, lot, language, "lexical", note)
+            catalogue, lexicons = self._catalogue, self._lexicons
+            search = partial(_search_characters, catalogue, lexicons)
+            by_characters = await asyncio.to_thread(search, question, lot, language, topic)
+            found = self._found(by_characters, lot, language, catalogue, "lexical", note)
             return found if self._catalogue is catalogue else replace(found, version="")
         except Exception:
             logger.exception("no passages for a reading", extra={"action": "retrieval_failed"})
             return Found((), "none", "Looking for passages failed; the log says why.")
 
     def _found(
-        self, ranked: list[tuple[StoredPassage, float]], lot: Lot, language: Language, how: str, note: str | None
+        self,
+        ranked: list[tuple[StoredPassage, float]],
+        lot: Lot,
+        language: Language,
+        catalogue: Catalogue,
+        how: str,
+        note: str | None,
     ) -> Found:
+        """Chosen from the catalogue they were ranked by: another may have come meanwhile."""
         how_exactly = self._index.embedder_id if how == "vector" and self._index is not None else "lexical"
-        chosen = choose_passages(ranked, lot, language, self._most, self._catalogue)
+        chosen = choose_passages(ranked, lot, language, self._most, catalogue)
         return Found(chosen, how, note, self._version(lot.collection, how_exactly))
-
-    def _search_characters(
-        self, question: str, lot: Lot, language: Language, topic: str | None
-    ) -> list[tuple[StoredPassage, float]]:
-        catalogue, lexicons = self._catalogue, self._lexicons
-        lexicon = lexicons.get((lot.collection, language))
-        if lexicon is None:
-            lexicon = lexicons[lot.collection, language] = Lexicon(catalogue.of(lot.collection, language))
-        return _by_tone(lexicon.search(question, topic), lot, catalogue)
 
     def version(self, collection: str) -> str:
         """The `Found.version` of a reading of that collection where nothing is in a reading's way.
@@ -260,6 +261,20 @@ class Retriever:
         with suppress(JieqianError):  # a collection that went in this very moment
             return [self._lots.lots(each.id) for each in self._lots.collections()]
         return []
+
+
+def _search_characters(
+    catalogue: Catalogue,
+    lexicons: dict[tuple[str, Language], Lexicon],
+    question: str,
+    lot: Lot,
+    language: Language,
+    topic: str | None,
+) -> list[tuple[StoredPassage, float]]:
+    lexicon = lexicons.get((lot.collection, language))
+    if lexicon is None:
+        lexicon = lexicons[lot.collection, language] = Lexicon(catalogue.of(lot.collection, language))
+    return _by_tone(lexicon.search(question, topic), lot, catalogue)
 
 
 def _by_topic(ranked: list[tuple[StoredPassage, float]], topic: str | None) -> list[tuple[StoredPassage, float]]:
