@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -224,6 +225,37 @@ def replace_in(file: Path, old: str, new: str) -> None:
     text = file.read_text(encoding="utf-8")
     assert old in text
     file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+@needs_index
+async def test_a_passage_that_ends_the_process_twice_is_left_out_and_the_others_are_not(
+    open_retriever: Open, library: LotLibrary, monkeypatch: pytest.MonkeyPatch
+):
+    vectors = CharacterEmbedder()
+    ask = index.VectorIndex._ask
+
+    class InIndex(CharacterEmbedder):
+        async def passages(self, texts):
+            return None
+
+    async def asked(self, operation, seconds=60.0, **values):
+        if "texts" in values:
+            texts = values.pop("texts")
+            if any("成績攤開" in text for text in texts):
+                self._process._process.kill()
+            values["vectors"] = await vectors.passages(texts)
+        return await ask(self, operation, seconds, **values)
+
+    monkeypatch.setattr(index.VectorIndex, "_ask", asked)
+    monkeypatch.setitem(index._AGAIN, "died", 0.1)
+    retriever = await open_retriever(InIndex(), ENTRY, wait=False)
+    await until(lambda: retriever.note.startswith("ok"))
+    assert "without faq/e1, which ended it" in retriever.note
+    found = await retriever.find("主管不肯讓我升遷", library.lot("river", 1), Language.ZH_HANT)
+    assert (found.how, found.version) == ("vector", retriever.version("river"))
+    assert len(found.passages) == 5
+    await retriever.add_faq([replace(ENTRY, answer="先談。")])
+    await until(lambda: retriever.note.startswith("ok") and "without" not in retriever.note)
 
 
 @needs_index

@@ -176,6 +176,42 @@ async def test_a_generation_holds_one_place_whoever_leaves(flights: Flights, ord
     assert free.locked(), "not one more than there were"
 
 
+async def test_who_waits_for_a_place_joins_what_another_begins(flights: Flights, order: WritingOrder):
+    """At a second attempt one that had lent its place may come before the one that holds it."""
+    strategy, free = Scripted(), asyncio.Semaphore(1)
+    await free.acquire()
+    holder, watcher = Place(free), Place(free)
+    watcher.lent = True
+    early = Asker(flights, strategy, order, attempt=1, place=watcher)
+    await settle()
+    assert strategy.begun == 0, "it waits for a place"
+    late = Asker(flights, strategy, order, attempt=1, place=holder)
+    await settle()
+    strategy.say(TEXT[0])
+    await early.has(1)
+    strategy.say(*TEXT[1:], None)
+    await asyncio.gather(early.work, late.work)
+    assert early.got == late.got == TEXT
+    assert strategy.begun == 1
+    assert watcher.lent
+    holder.leave()
+    assert await free.acquire()
+    assert free.locked(), "one place, as before"
+
+
+async def test_who_waits_for_a_place_and_leaves_takes_none(flights: Flights, order: WritingOrder):
+    strategy, free = Scripted(), asyncio.Semaphore(0)
+    watcher = Place(free)
+    watcher.lent = True
+    asker = Asker(flights, strategy, order, attempt=1, place=watcher)
+    await settle()
+    await asker.leave()
+    free.release()
+    await settle()
+    assert not free.locked()
+    assert (strategy.begun, watcher.lent) == (0, True)
+
+
 async def test_a_call_is_counted_once_with_the_time_it_took(flights: Flights, order: WritingOrder):
     """Whoever holds the generation's place counts it, also who came late and was told all at once."""
     strategy = Scripted()

@@ -61,3 +61,11 @@ def test_it_finds_what_a_plain_comparison_finds() -> None:
 def test_what_no_embedder_made_is_damaged(bad: list[float]) -> None:
     with pytest.raises(Damaged):
         HeldVectors(["a", "b"], FACTS[:2], np.array([[1, 0, 0], bad], dtype=np.float32))
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_of_equals_the_first_are_found(most: int) -> None:
+    vectors = np.array([[1, 0, 0], [0, 1, 0], [0, 2, 0], [0, 3, 0]], dtype=np.float32)
+    facts = [{"lot": 1}] * 4
+    found = HeldVectors(list("abcd"), facts, vectors).nearest([0, 1, 0], most, [{"lot": 1}])
+    assert "".join(sorted(found)) == "bcd"[:most]

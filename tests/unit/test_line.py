@@ -10,7 +10,7 @@ import pytest
 
 from jieqian.events.event import StoredEvent
 from jieqian.events.feed import frames
-from jieqian.events.live import MOST_WAITING, LiveEvents
+from jieqian.events.live import MOST_WAITING, Follower, Frame, LiveEvents
 from jieqian.events.sse import HEARTBEAT
 from jieqian.testing.frame_reader import read_frames
 
@@ -232,3 +232,25 @@ async def test_a_client_that_takes_nothing_for_long_catches_up_from_the_log():
     desk.write(stored(MOST_WAITING + 10, "completed"))
     await reading
     assert client.ids == list(range(1, MOST_WAITING + 11))
+
+
+async def test_a_heartbeat_counts_from_the_last_write():
+    follower, client = Follower(), Client()
+    begun = asyncio.get_running_loop().time()
+    passing = asyncio.create_task(follower.pass_on(client, 1.0))
+    await asyncio.sleep(0.2)
+    follower.hand(Frame(1, 1, b"one"))
+    await passing
+    took = asyncio.get_running_loop().time() - begun
+    assert client.received == [b"one"]
+    assert 1.2 <= took < 2.0, "neither from the start nor a whole wait more"
+
+
+async def test_one_whose_stream_ended_is_handed_nothing():
+    follower, client = Follower(), Client()
+    passing = asyncio.create_task(follower.pass_on(client, LONG))
+    await asyncio.sleep(0)
+    follower.end()
+    follower.hand(Frame(1, 1, b"one"))
+    await passing
+    assert (client.received, await follower.take(0)) == ([], [])

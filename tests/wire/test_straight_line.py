@@ -12,7 +12,8 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from jieqian.cli.bounded_http import BoundedHttp
+from jieqian.cli import bounded_http
+from jieqian.cli.bounded_http import MOST_AHEAD, BoundedHttp
 from jieqian.events.event import StoredEvent
 from jieqian.events.feed import frames
 from jieqian.events.line import LINE, Line
@@ -59,6 +60,7 @@ class Desk:
         self.port = 0
         self.returned = 0
         self.lines: list[WatchedLine] = []
+        self.server: uvicorn.Server
 
     async def events(self, _task_id: str, after: int, limit: int) -> list[StoredEvent]:
         return [event for event in self.kept if event.id > after][:limit]
@@ -100,6 +102,7 @@ async def desk() -> AsyncIterator[Desk]:
         desk.port = listener.getsockname()[1]
         config = uvicorn.Config(desk.answer, interface="asgi3", http=BoundedHttp, lifespan="off", log_level="warning")
         server = uvicorn.Server(config)
+        desk.server = server
         serving = asyncio.create_task(server.serve([listener]))
         yield desk
         desk.live.close()
@@ -185,3 +188,82 @@ async def test_a_client_that_leaves_with_requests_waiting_is_noticed_when_writte
         await asyncio.sleep(0.05)
     await desk.until(0)
     assert [line.ended for line in desk.lines] == [True]
+    assert not desk.lines[0].write(b"x")
+
+
+async def test_pipelined_streams_that_wait_are_ended_with_their_connection(desk: Desk) -> None:
+    desk.write("一")
+    async with desk.connection() as (reader, writer):
+        writer.write(ASK * 3)
+        await desk.until(1)
+        desk.write(kind="completed")
+        await read_answer(reader)
+        await desk.until(0)  # the last of them has an end already
+    await asyncio.sleep(0.05)
+    assert all(line.ended for line in desk.lines)
+    assert not any(line.write(b"x") for line in desk.lines)
+
+
+async def test_so_many_requests_ahead_and_no_more(desk: Desk) -> None:
+    desk.write("一")
+    async with desk.connection() as (reader, writer):
+        writer.write(ASK * (1 + MOST_AHEAD))
+        await desk.until(1)
+        desk.write(kind="completed")
+        for _ in range(1 + MOST_AHEAD):
+            assert len((await read_answer(reader))[1]) == 2
+    async with desk.connection() as (reader, writer):
+        desk.kept.clear()
+        desk.write("一")
+        writer.write(ASK * (2 + MOST_AHEAD))
+        async with asyncio.timeout(10):
+            with contextlib.suppress(ConnectionError):
+                assert b"completed" not in await reader.read(), "the connection is ended"
+    await desk.until(0)
+
+
+async def test_nonsense_after_a_request_is_not_answered_into_its_stream(desk: Desk) -> None:
+    desk.write("一")
+    async with desk.connection() as (reader, writer):
+        writer.write(ASK)
+        await desk.until(1)
+        writer.write(b"\0\0 nonsense\r\n\r\n")
+        received = b""
+        async with asyncio.timeout(10):
+            with contextlib.suppress(ConnectionError):
+                while more := await reader.read(1000):
+                    received += more
+    assert b"400 Bad Request" not in received
+    await desk.until(0)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+async def test_a_client_that_takes_nothing_is_let_go(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, *, ends: bool
+) -> None:
+    monkeypatch.setattr(bounded_http, "SEND_SECONDS", 0.2)
+    desk.write("一")
+    async with desk.connection() as (reader, writer), desk.connection() as (other_reader, other):
+        for each in (writer, other):
+            each.write(ASK)
+        await desk.until(2)
+        writer.transport.pause_reading()
+        for _ in range(600):  # 12 MB
+            desk.write("x" * 20_000)
+            await asyncio.sleep(0)
+        if ends:
+            desk.write(kind="completed")
+        await asyncio.sleep(0.05)
+        reading = asyncio.create_task(read_answer(other_reader))
+        async with asyncio.timeout(10):
+            while len(desk.server.server_state.connections) != 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        if not ends:
+            desk.write(kind="completed")
+        assert len((await reading)[1]) == 602, "who reads is not disturbed"
+        writer.transport.resume_reading()
+        received = b""
+        with contextlib.suppress(ConnectionError):
+            received = await asyncio.wait_for(reader.read(), 10)
+        assert b"completed" not in received
+    await desk.until(0)

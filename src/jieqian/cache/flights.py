@@ -84,6 +84,7 @@ class Flights:
     def __init__(self) -> None:
         self.shared = 0
         self._flights: dict[Hashable, _Flight] = {}
+        self._begun = asyncio.Event()  # another with each flight
         self._ending: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
@@ -100,11 +101,12 @@ class Flights:
                 yield written
             return
         wanted = _what(key, attempt, strategy, order)
-        if self._joinable(wanted) is None:
-            await place.take_back()  # it may take a while, and another may have begun the same by then
+        await self._place_or_flight(wanted, place)
         flight = self._joinable(wanted)
         if flight is None:
             flight = self._flights[wanted] = _Flight(strategy, order)
+            begun, self._begun = self._begun, asyncio.Event()
+            begun.set()
         else:
             self.shared += 1
             place.lend()
@@ -118,6 +120,21 @@ class Flights:
                 self._let_go(wanted, flight)
             elif not flight.ended:
                 place.hand_to(flight.places[0])  # does nothing but for the one that holds it
+
+    async def _place_or_flight(self, wanted: Hashable, place: Place) -> None:
+        """Wait for a place, or until somebody who has one begins the same: joining takes none."""
+        if not place.lent:
+            return
+        taking = asyncio.ensure_future(place.take_back())
+        try:
+            while not taking.done() and self._joinable(wanted) is None:
+                begun = asyncio.ensure_future(self._begun.wait())
+                await asyncio.wait({taking, begun}, return_when=asyncio.FIRST_COMPLETED)
+                begun.cancel()
+        finally:
+            taking.cancel()
+            with suppress(asyncio.CancelledError):
+                await taking
 
     def _joinable(self, wanted: Hashable) -> _Flight | None:
         """The generation under way for it, or one that has just ended well and is still being looked at."""

@@ -1,7 +1,8 @@
-"""Uvicorn's HTTP/1.1 with a bound on heads, their size and their time, and with a line straight to the client.
+"""Uvicorn's HTTP/1.1 with bounds on heads and on stalled clients, and with a line straight to the client.
 
-By itself it takes heads without end; and a frame of an event stream costs it and the application's layers three times
-what the system's own call costs.
+By itself it takes heads and pipelined requests without end; it waits without end for a client that takes nothing,
+also to close; and a frame of an event stream costs it and the application's layers three times what the system's own
+call costs.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ from uvicorn.server import ServerState
 
 from jieqian.api.heads import MOST_HEAD_BYTES
 from jieqian.events.line import LINE
+from jieqian.events.sse import SEND_SECONDS
 
 #: How long a connection may take until its request's head is whole, in seconds.
 HEAD_SECONDS = 15.0
+#: Requests sent ahead on one connection, before the first is answered.
+MOST_AHEAD = 32
 #: What Uvicorn looks up of a request once its answer has begun.
 _NEEDED_TO_THE_END = frozenset({"type", "method", "path", "http_version", "client"})
 _REFUSAL = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -77,6 +81,10 @@ async def _with_the_rest(app: ASGIApp, scope: Scope, receive: Receive, send: Sen
         await rest(send)
 
 
+class _TooManyAhead(Exception):
+    """More requests than `MOST_AHEAD`."""
+
+
 class BoundedHttp(HttpToolsProtocol):
     """Ends the connection of a request that sends `MOST_HEAD_BYTES` on end without its head or body getting further.
 
@@ -95,6 +103,8 @@ class BoundedHttp(HttpToolsProtocol):
         self.app = partial(_with_the_rest, self.app)
         self._in_head = False
         self._too_late: asyncio.TimerHandle | None = None
+        self._looking: asyncio.TimerHandle | None = None
+        self._untaken = 0
         self._lines: deque[StraightLine] = deque()
         self._steps = 0
         self._bytes_since_step = 0
@@ -103,13 +113,25 @@ class BoundedHttp(HttpToolsProtocol):
         """Its first request must come soon; between two, Uvicorn's own limit counts."""
         super().connection_made(transport)
         self._expect_head()
+        self._look()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end."""
         self._expect_no_head()
+        if self._looking is not None:
+            self._looking.cancel()
         for line in self._lines:
             line.lose()  # of pipelined requests Uvicorn marks the last one alone
         super().connection_lost(exc)
+
+    def _look(self) -> None:
+        """Look now and then whether the client takes what is there for it, and let it go where it took no byte."""
+        untaken = self.transport.get_write_buffer_size()
+        if untaken and untaken == self._untaken:  # a stalled client's is soon full, and then nothing is added
+            self.transport.abort()
+            return
+        self._untaken = untaken
+        self._looking = self.loop.call_later(SEND_SECONDS, self._look)
 
     def _expect_head(self) -> None:
         self._expect_no_head()
@@ -126,6 +148,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """A request begins."""
+        if len(self.pipeline) >= MOST_AHEAD:
+            raise _TooManyAhead  # ends the parsing
         super().on_message_begin()
         if self._too_late is None:
             self._expect_head()
@@ -159,6 +183,15 @@ class BoundedHttp(HttpToolsProtocol):
         """It has ended."""
         self._steps += 1
         super().on_message_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Never into the middle of an answer."""
+        if self.pipeline or (
+            self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
+        ):
+            self.transport.abort()
+        else:
+            super().send_400_response(msg)
 
     def data_received(self, data: bytes) -> None:
         """Count what lies wholly within one head, or between two pieces of a body; other data may be bodies."""

@@ -23,6 +23,8 @@ class Damaged(Exception):
 class HeldVectors:
     """Passages with their vectors, rows of equal length; `facts` are what filters ask for.
 
+    Of two that are as near the one that comes first in `ids` is found first.
+
     Raises `Damaged` where a vector has no direction.
     """
 
@@ -52,7 +54,10 @@ class HeldVectors:
         for where in wheres:
             places = np.flatnonzero(self._meets(where))
             if len(places) > most:
-                places = places[np.argpartition(-scores[places], most)[:most]]
+                near = scores[places]
+                least = np.partition(near, -most)[-most]
+                nearer = places[near > least]
+                places = np.concatenate([nearer, places[near == least][: most - len(nearer)]])
             best |= {self._ids[place]: float(scores[place]) for place in places}
         return best
 

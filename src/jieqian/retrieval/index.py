@@ -6,9 +6,8 @@ import asyncio
 import logging
 import time
 from array import array
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from jieqian.retrieval.index_folder import clear_way, embedder_of, move_aside, w
 from jieqian.retrieval.index_process import IndexProcess
 from jieqian.retrieval.passage import PASSAGE_CHARACTERS, QUESTION_CHARACTERS, Kind, StoredPassage, both_ends
 from jieqian.retrieval.shipped import SHIPPED, ShippedVectors, read_manifest
+from jieqian.retrieval.stock import Progress, Stock
 
 logger = logging.getLogger(__name__)
 
@@ -59,22 +59,12 @@ _ADVICE = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far the index is: passages in it, of how many, and which collection's are being made."""
-
-    done: int
-    of: int
-    what: str | None = None
-
-
 class VectorIndex:
     """The index in `folder`; `run` keeps it, `search` asks it."""
 
     def __init__(
         self, folder: Path, embedder: Embedder, catalogue: Callable[[], Catalogue], shipped: Path = SHIPPED
     ) -> None:
-        self.progress = Progress(0, 0)
         self.failed: IndexFailed | None = None
         self.embedder_id = ""
         #: How often a round ended: the index was found level with the catalogue, or failed.
@@ -84,10 +74,8 @@ class VectorIndex:
         self._shipped: ShippedVectors | None = None
         self._process: IndexProcess | None = None
         self._wake = asyncio.Event()
-        self._have: dict[str, str] = {}
+        self._stock = Stock(catalogue)
         self._vectors: OrderedDict[str, array[float]] = OrderedDict()
-        self._pending: Counter[str] = Counter()  # passages of lots that are not in it, by collection; approved answers
-        self._answers_pending: Counter[str] = Counter()
         self._new, self._new_seconds = 0, 0.0  # questions whose vector is being made, and the mean time that takes
         self._opened = False
         self._read = False  # whether vectors were taken into memory once: a first search would wait for it
@@ -139,11 +127,11 @@ class VectorIndex:
 
     def ready_for(self, collection: str) -> bool:
         """Whether every passage of the collection's lots is in it."""
-        return self._opened and self._read and not self._suspect and not self._pending[collection]
+        return self._opened and self._read and not self._suspect and self._stock.ready(collection)
 
     def whole(self, collection: str) -> bool:
-        """Whether all of the collection is in it, the answers that were approved just now too."""
-        return self.ready_for(collection) and not self._answers_pending[collection]
+        """Whether all of the collection is in it, the answers approved just now too, and nothing that is gone."""
+        return self.ready_for(collection) and self._stock.whole(collection)
 
     def too_slow(self) -> None:
         """A reading's patience ended. An index that answered others meanwhile has only too much to do."""
@@ -161,13 +149,18 @@ class VectorIndex:
         """The catalogue changed, or someone wants another try now."""
         self.level = False
         if self._opened:  # at once, so that no search goes to a collection that is not in it yet
-            self._pending = self._left()
+            self._stock.count()
         self._wake.set()
 
     def make_anew(self) -> None:
         """Throw away what is there and make it again."""
         self._anew = True
         self.wake()
+
+    @property
+    def progress(self) -> Progress:
+        """How far it is."""
+        return self._stock.progress
 
     @property
     def note(self) -> str:
@@ -180,12 +173,14 @@ class VectorIndex:
         if self._suspect:
             return "the index is slow; until it answers passages are found by their characters"
         done, of = self.progress.done, self.progress.of
-        if any(self._pending.values()):
-            which = ", ".join(sorted(collection for collection, left in self._pending.items() if left))
+        if unready := self._stock.unready:
+            which = ", ".join(unready)
             return f"vectors are being made, {done} of {of} passages; those of {which} are found by their characters"
         if not self._read:
             return "the index is being read; until then passages are found by their characters"
-        return f"ok ({done} passages by {self.embedder_id})"
+        aside = self._stock.set_aside
+        without = f", without {', '.join(aside)}, which ended it" if aside else ""
+        return f"ok ({done} passages by {self.embedder_id}{without})"
 
     # -- keeping --------------------------------------------------------------------------------------------------
 
@@ -223,12 +218,11 @@ class VectorIndex:
         try:
             await process.request("open", _OPEN_SECONDS, folder=str(self._folder))
             await asyncio.to_thread(write_about, self._folder, self.embedder_id, dimension)
-            self._have = await process.request("marks", _WORK_SECONDS)
+            self._stock.take_over(await process.request("marks", _WORK_SECONDS))
         except IndexFailed as failed:
             if failed.kind == "died":  # what lies in the files brought it down
                 raise IndexFailed("damaged", f"opening it, {failed.detail}") from failed
             raise
-        self._pending = self._left()
         self._suspect = self._read = False
         self._opened = True
         self.failed = None
@@ -246,7 +240,7 @@ class VectorIndex:
             begun, made = time.perf_counter(), await self._make_level()
             if made:
                 ms = round((time.perf_counter() - begun) * 1000)
-                facts = {"action": "index_level", "passages": len(self._have), "made": made, "ms": ms}
+                facts = {"action": "index_level", "passages": len(self._stock), "made": made, "ms": ms}
                 logger.info("the index is level with the passages", extra=facts)
             await self._take_in()
             self._healed = False
@@ -259,7 +253,7 @@ class VectorIndex:
     async def _take_in(self) -> None:
         """Let the vectors of collections that are whole be taken into memory, as far as there is room."""
         for collection in {passage.collection: None for passage in self._catalogue().passages.values()}:
-            if not self._pending[collection]:
+            if self._stock.ready(collection):
                 await self._ask("hold", collection=collection)
         self._read = True
 
@@ -275,54 +269,51 @@ class VectorIndex:
     async def _make_level(self) -> int:
         """Take out what is gone, put in what is new; how many were put in."""
         wanted = self._catalogue().passages
-        gone = [place for place in self._have if place not in wanted]
+        gone = self._stock.gone()
         for start in range(0, len(gone), _DELETE_BATCH):
             some = gone[start : start + _DELETE_BATCH]
             await self._ask("delete", ids=some)
-            for place in some:
-                del self._have[place]
-        new = [passage for passage in wanted.values() if self._have.get(passage.id) != passage.mark]
+            self._stock.taken_out(some)
+        self._stock.count()
+        new = self._stock.missing()
         shipped = self._shipped if self._shipped and self._shipped.fit(self.embedder_id) else None
         rows = shipped.rows if shipped else {}
         ready = [passage for passage in new if passage.text_hash in rows]
-        # Of the rest an approved answer comes first: it is one, and a person waits to see it.
-        rest = sorted(
-            (passage for passage in new if passage.text_hash not in rows), key=lambda one: one.kind is not Kind.FAQ
-        )
-        self._pending = self._left()
         for start in range(0, len(ready), _SHIPPED_BATCH):
             some_ready = ready[start : start + _SHIPPED_BATCH]
             await self._put(some_ready, rows=[rows[passage.text_hash] for passage in some_ready])
         await self._take_in()
-        for start in range(0, len(rest), _TEXT_BATCH):
+        for some_rest in self._in_batches(passage for passage in new if passage.text_hash not in rows):
             if self._anew or self._suspect or wanted is not self._catalogue().passages:
                 break  # the round is made again
-            some_rest = rest[start : start + _TEXT_BATCH]
             texts = [both_ends(passage.meaning, PASSAGE_CHARACTERS) for passage in some_rest]
             vectors = await self._embedder.passages(texts)
-            await self._put(some_rest, **({"texts": texts} if vectors is None else {"vectors": vectors}))
+            if vectors is not None:
+                await self._put(some_rest, vectors=vectors)
+                continue
+            try:
+                await self._put(some_rest, texts=texts)
+            except IndexFailed as failed:
+                if failed.kind in ("died", "silent"):
+                    self._stock.ended_with(some_rest)
+                raise
         return len(new)
+
+    def _in_batches(self, passages: Iterable[StoredPassage]) -> Iterator[list[StoredPassage]]:
+        """A doubtful one alone."""
+        batch: list[StoredPassage] = []
+        for passage in passages:
+            if batch and (len(batch) == _TEXT_BATCH or self._stock.is_doubtful(passage)):
+                yield batch
+                batch = []
+            batch.append(passage)
+        if batch:
+            yield batch
 
     async def _put(self, passages: Sequence[StoredPassage], **vectors: Any) -> None:
         facts = [_facts(passage) for passage in passages]
-        await self._ask("put", ids=[passage.id for passage in passages], facts=facts, **vectors)
-        wanted = self._catalogue().passages
-        done = self.progress.done
-        for passage in passages:
-            its = wanted.get(passage.id)
-            if its is not None and its.mark == passage.mark != self._have.get(passage.id):
-                done += 1
-                (self._answers_pending if passage.kind is Kind.FAQ else self._pending)[passage.collection] -= 1
-            self._have[passage.id] = passage.mark
-        self.progress = Progress(done, self.progress.of, passages[-1].collection)
-
-    def _left(self) -> Counter[str]:
-        """How many passages of each collection's lots are not in it; progress and answers are counted by the way."""
-        wanted = self._catalogue().passages.values()
-        left = [passage for passage in wanted if self._have.get(passage.id) != passage.mark]
-        self.progress = Progress(len(wanted) - len(left), len(wanted))
-        self._answers_pending = Counter(passage.collection for passage in left if passage.kind is Kind.FAQ)
-        return Counter(passage.collection for passage in left if passage.kind is not Kind.FAQ)
+        with self._stock.putting_in(passages):
+            await self._ask("put", ids=[passage.id for passage in passages], facts=facts, **vectors)
 
     async def _ask(self, operation: str, seconds: float = _WORK_SECONDS, **values: Any) -> Any:
         if self._process is None:

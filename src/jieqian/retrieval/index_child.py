@@ -193,7 +193,7 @@ class _Index:
         if held is None:
             if not 0 < self._sizes[collection] <= _MOST_HELD_ROWS:
                 return None
-            ids = [place for place, its in self._places.items() if its == collection]
+            ids = sorted(place for place, its in self._places.items() if its == collection)
             try:
                 held = HeldVectors(ids, *self._stored(ids))
             except Damaged as error:
@@ -235,7 +235,7 @@ class _Index:
                 query_embeddings=[vector], n_results=asked["most"], where=where, include=["distances"]
             )
             best |= {place: 1 - far for place, far in zip(found["ids"][0], found["distances"][0], strict=True)}
-        found_best = sorted(best.items(), key=lambda item: -item[1])
+        found_best = sorted(best.items(), key=lambda item: (-item[1], item[0]))
         return {"found": found_best, "vector": made, "seconds": time.monotonic() - begun}
 
     def _vector_of(self, question: str, *, alone: bool) -> list[float]:

@@ -249,7 +249,8 @@ class Retriever:
     async def _renew(self) -> None:
         """Cut passages anew; whoever searches sees the old ones or the new."""
         async with self._renewing:
-            shelf, faq = self._on_the_shelf(), tuple(self._faq.values())
+            shelf = self._on_the_shelf()
+            faq = tuple(entry for _, entry in sorted(self._faq.items()))  # of equals the first is taken
             self._catalogue = await asyncio.to_thread(make_catalogue, self._lots, faq)
             self._lexicons = {}
             self._shelf = shelf
