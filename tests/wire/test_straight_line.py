@@ -7,13 +7,15 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from jieqian.cli import bounded_http
-from jieqian.cli.bounded_http import MOST_AHEAD, BoundedHttp
+from jieqian.cli.bounded_http import MOST_AHEAD, BoundedHttp, StraightLine
 from jieqian.events.event import StoredEvent
 from jieqian.events.feed import frames
 from jieqian.events.line import LINE, Line
@@ -187,8 +189,8 @@ async def test_a_client_that_leaves_with_requests_waiting_is_noticed_when_writte
         desk.write(text)
         await asyncio.sleep(0.05)
     await desk.until(0)
-    assert [line.ended for line in desk.lines] == [True]
-    assert not desk.lines[0].write(b"x")
+    await asyncio.sleep(0.05)
+    assert [line.ended for line in desk.lines] == [True], "the others are not begun for nobody"
 
 
 async def test_pipelined_streams_that_wait_are_ended_with_their_connection(desk: Desk) -> None:
@@ -267,3 +269,17 @@ async def test_a_client_that_takes_nothing_is_let_go(
             received = await asyncio.wait_for(reader.read(), 10)
         assert b"completed" not in received
     await desk.until(0)
+
+
+def test_nothing_is_written_to_a_connection_that_was_lost() -> None:
+    """Uvicorn itself marks only the last of several pipelined requests."""
+    written: list[bytes] = []
+    flow, transport = SimpleNamespace(write_paused=False), SimpleNamespace(write=written.append)
+    cycle: Any = SimpleNamespace(
+        disconnected=False, response_complete=False, chunked_encoding=True, flow=flow, transport=transport
+    )
+    line = StraightLine(cycle)
+    assert line.write(b"abc")
+    line.lose()
+    assert not line.write(b"abc")
+    assert written == [b"3\r\nabc\r\n"]
