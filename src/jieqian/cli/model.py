@@ -162,7 +162,7 @@ async def _check(file: Path, settings: Settings) -> None:
 
 async def _choose(settings: Settings) -> Choice:
     """What a service with these settings would use."""
-    from jieqian.wiring import choose  # loads the whole service
+    from jieqian.fitting import choose  # loads the whole service
 
     try:
         choice = await choose(settings)

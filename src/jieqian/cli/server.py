@@ -15,13 +15,14 @@ from jieqian.api.transport import Uploads
 from jieqian.cli.own_server import GRACE_SECONDS, OrderlyServer
 from jieqian.cli.running import write_server_file
 from jieqian.errors import UsageError
+from jieqian.fitting import choose, look_at_shelf
 from jieqian.keeping.folder import expect_usable
 from jieqian.llm.http import server_url
 from jieqian.llm.llamacpp import LlamaCppClient
 from jieqian.llm.selection import AtHand
 from jieqian.logs import set_up_logging
 from jieqian.settings import Provider, Settings
-from jieqian.wiring import House, choose, look_at_shelf
+from jieqian.wiring import House
 
 #: Longer than nginx (60 s) and browsers keep an idle connection: else they may send into one that is being closed.
 KEEP_ALIVE_SECONDS = 75
