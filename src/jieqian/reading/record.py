@@ -46,10 +46,10 @@ class Record:
 
     def __init__(self, task: Task, token: str, store: TaskStore) -> None:
         self.task = task
+        self._unkept: list[dict[str, Any]] | None = None  # sources that are stored with the next events
         self.watch = Stopwatch(task)
         self.attempts = task.attempts
         self.attempting = False
-        self._stored = False
         self.finished: dict[SectionName, Section] = {section.name: section for section in task.sections}
         self._token = token
         self._store = store
@@ -113,18 +113,13 @@ class Record:
         """Of the passages that were found, by this delivery or an earlier one; empty where nobody knows."""
         return str(self._facts.get(_PASSAGES_VERSION, ""))
 
-    async def keep_sources(self, found: Found) -> None:
-        """Keep the passages the reading stands on, and how they were found."""
+    def keep_sources(self, found: Found) -> None:
+        """Keep the passages the reading stands on, and how they were found: with the next events."""
         self._facts |= {"retrieval": found.how, _PASSAGES_VERSION: found.version}
         sources = [passage.as_source() for passage in found.passages]
         self.task = replace(self.task, sources=tuple(sources))
-        await _unbroken(self._write_sources(sources, self._frames.take()))
+        self._unkept = sources
         self._log("retrieved", retrieval=found.how, passages=len(sources), note=found.note)
-
-    async def _write_sources(self, sources: Sequence[Mapping[str, Any]], taken: list[Event]) -> None:
-        rest = await self._frames.settle(taken)
-        await self._store.keep_sources(self.task.id, self._token, sources, self._timings(), rest)
-        self._stored = True
 
     def tell_validation(self, ms: float) -> None:
         """Tell of the checks, which were made section by section while the model wrote."""
@@ -206,7 +201,7 @@ class Record:
         self._log("section", section=section.value, ms=ms, source=source.value, attempt=attempt)
 
     async def _keep(self, done: Section, taken: list[Event]) -> None:
-        events = [*await self._frames.settle(taken), SectionFinished(done)]
+        events = [*await self._settled(taken), SectionFinished(done)]
         finished = {**self.finished, done.name: done}
         await self._store.finish_section(self.task.id, self._token, done, self._timings(finished), events)
         self.finished = finished
@@ -228,7 +223,7 @@ class Record:
         self._log("attempt", attempt=self.attempts, reason=reason or "complete", missing=len(self.missing))
 
     async def _count_attempt(self, taken: list[Event]) -> None:
-        rest = await self._frames.settle(taken)
+        rest = await self._settled(taken)
         await self._store.end_attempt(self.task.id, self._token, self.attempts + 1, rest)
         self.attempts += 1
         self.attempting = False
@@ -237,7 +232,7 @@ class Record:
 
     async def completed(self, lot: Mapping[str, Any], *, keep_as: str | None = None) -> dict[str, Any]:
         """The reading is whole; answers its timings. With `keep_as` it is kept under that key, if a model wrote it."""
-        rest = await self._frames.take_rest()
+        rest = await self._settled(self._frames.take())
         timings = timings_of(self.task, self._timings())
         sections = {name.value: self.finished[name].as_dict() for name in SECTIONS}
         document = reading_document(replace(self.task, attempts=self.attempts), lot, sections, timings)
@@ -262,7 +257,7 @@ class Record:
 
     async def answered(self, lot: Mapping[str, Any], answer: KeptAnswer) -> dict[str, Any]:
         """An answer was kept while the task waited; answers its timings."""
-        rest = await self._frames.take_rest()
+        rest = await self._settled(self._frames.take())
         self.task = replace(self.task, sources=tuple(answer.sources))
         timings = timings_of(self.task, {**self._timings(), **reuse_facts(answer)})
         sections = {section.name.value: section.as_dict() for section in answer.sections}
@@ -274,17 +269,15 @@ class Record:
 
     async def failed(self, problem: Mapping[str, Any]) -> dict[str, Any]:
         """Nothing more can be done; answers the timings."""
-        rest = await self._frames.take_rest()
+        rest = await self._settled(self._frames.take())
         timings = timings_of(self.task, self._timings())
         await self._end(Status.FAILED, timings, [*rest, Failed(problem)], error=problem)
         return timings
 
     async def still_ours(self) -> None:
-        """Raises `LeaseLost` where the task was stopped or erased before anything of it was stored by this delivery."""
-        if not self._stored:
-            rest = await self._frames.take_rest()
-            if rest:
-                await self._append(rest)
+        """Store what waits. Raises `LeaseLost` where the task was stopped or erased meanwhile."""
+        if rest := await self._settled(self._frames.take()):
+            await self._append(rest)
 
     def let_go(self) -> None:
         """The task is no longer ours: nothing more is written."""
@@ -303,8 +296,20 @@ class Record:
         )
         log_end(status.value, timings)
 
+    async def _settled(self, taken: list[Event]) -> list[Event]:
+        """Wait until all that comes before `taken` is stored; answers what of that is still to be."""
+        rest = await self._frames.settle(taken)
+        if self._unkept is None:
+            return rest
+        await self._append(rest)
+        return []
+
     async def _append(self, events: Sequence[Event]) -> None:
-        await self._store.append(self.task.id, self._token, events)
+        if self._unkept is None:
+            await self._store.append(self.task.id, self._token, events)
+            return
+        sources, self._unkept = self._unkept, None
+        await self._store.keep_sources(self.task.id, self._token, sources, self._timings(), events)
 
     def _timings(self, finished: Mapping[SectionName, Section] | None = None) -> dict[str, Any]:
         finished = self.finished if finished is None else finished

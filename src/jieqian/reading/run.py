@@ -161,7 +161,7 @@ async def find_passages(task: Task, desk: Desk, record: Record, lot: Lot) -> tup
     async with record.stage(Stage.RETRIEVAL):
         if not record.has_sources:
             found = await desk.passages.find(task.question, lot, task.language)
-            await record.keep_sources(found)
+            record.keep_sources(found)
     return tuple(prompt_passage(source) for source in record.task.sources)
 
 
@@ -233,7 +233,6 @@ async def write_with(
 ) -> None:
     """The attempts, with this model."""
     record.model_chosen(engine.client.provider, engine.model.name, engine.strategy.name)
-    await record.still_ours()  # a task that was stopped or erased meanwhile must not reach the model
     most = min(MAX_ATTEMPTS, engine.strategy.most_attempts)
     # Time at work, not by the clock on the wall: neither an hour without power nor a clock that was set uses it up.
     deadline = desk.deadline_seconds - record.watch.worked_ms() / 1000
@@ -278,6 +277,7 @@ async def make_attempt(
     async with record.stage(Stage.GENERATION):
         try:
             async with drafts_of(record.attempts, engine.strategy, order) as drafts:
+                await record.still_ours()  # while the model is being asked: of a stopped task it is told no more
                 async for draft in drafts:
                     await take_draft(draft, engine, record, prompt, attempt)
         except ModelError as error:
