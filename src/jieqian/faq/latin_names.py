@@ -18,7 +18,7 @@ _CUE = re.compile(r"\b(?:i am|i'm|im|called|named|(?:my|his|her|our) [a-z]{2,12}
 _LONGEST_CUE = 24
 #: "marry tariq", "in love with rohit"; "is saoirse the one"; "hope left me", said of a name that is a word too.
 _BELOVED = re.compile(
-    r"\b(?:marry|marrying|forgive|divorce|date|dating|propose to|ever love|still love|really love|in love with|"
+    r"\b(?:trust|believe|marry|marrying|forgive|divorce|date|dating|propose to|ever love|still love|really love|in love with|"
     r"break up with|broke up with|back with|back together with|get over|getting over) $",
     re.IGNORECASE,
 )
@@ -54,7 +54,10 @@ def latin_names(text: str, own_words: frozenset[str]) -> Iterator[Span]:
         told = text[max(0, word.start() - _LONGEST_CUE) : word.start()]
         deed = text[word.end() : word.end() + _LONGEST_DEED]
         cued = _CUE.search(told) or _BELOVED.search(told) or _DOES.match(deed)
-        named = _bare(word[0]) in name_lists().names_like_words and _DID.match(deed)
+        bare = _bare(word[0])
+        named = (bare in name_lists().names_like_words and _DID.match(deed)) or (
+            bare in name_lists().names_of_the_trusted and _BELOVED.search(told)
+        )
         if (
             named
             or _is_name(word[0], begins=begins, shouted=shouted, own_words=own_words)

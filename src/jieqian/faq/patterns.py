@@ -48,6 +48,7 @@ class NameLists:
     surnames: frozenset[str]
     first_names: frozenset[str]
     names_like_words: frozenset[str]
+    names_of_the_trusted: frozenset[str]
     known_capitals: frozenset[str]
     known_words: frozenset[str]
 
@@ -79,6 +80,7 @@ def name_lists() -> NameLists:
         surnames=frozenset(folded(names["surnames"] + names["weak_surnames"])),
         first_names=frozenset(names["first_names"].split()) - like_words,
         names_like_words=like_words,
+        names_of_the_trusted=frozenset(names["names_of_the_trusted"].split()),
         known_capitals=frozenset(names["known_capitals"].split()),
         known_words=frozenset(word for line in words if not line.startswith("#") for word in line.split()),
     )
