@@ -18,8 +18,8 @@ _CUE = re.compile(r"\b(?:i am|i'm|im|called|named|(?:my|his|her|our) [a-z]{2,12}
 _LONGEST_CUE = 24
 #: "marry tariq", "in love with rohit"; "is saoirse the one"; "hope left me", said of a name that is a word too.
 _BELOVED = re.compile(
-    r"\b(?:trust|believe|marry|marrying|forgive|divorce|date|dating|propose to|ever love|still love|really love|in love with|"
-    r"break up with|broke up with|back with|back together with|get over|getting over) $",
+    r"\b(?:trust|believe|marry|marrying|forgive|divorce|date|dating|propose to|ever love|still love|really love|"
+    r"in love with|break up with|broke up with|back with|back together with|get over|getting over) $",
     re.IGNORECASE,
 )
 _DOES = re.compile(
