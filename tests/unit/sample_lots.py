@@ -31,6 +31,12 @@ _EN = Commentary(
     overall="The poem opens with birds that answer each other. What is met with an answer begins well.",
     topics={topic: f"On {topic}: listen first, then come closer." for topic in TOPICS},
 )
+_JA = Commentary(
+    language=Language.JA,
+    gloss=("水鳥が呼び合います。", "川の中洲にいます。", "しとやかな人です。", "良い伴侶となる人です。"),
+    overall="呼び合う水鳥から始まる詩です。応えのあることは、良い始まりになります。",
+    topics={},
+)
 
 
 def sample_lot(
@@ -40,8 +46,8 @@ def sample_lot(
     commentaries: tuple[Language, ...] = (Language.ZH_HANT, Language.EN),
     number: int = 1,
 ) -> Lot:
-    """A lot of the sample collection; `commentaries` says which of its two it has."""
-    notes = {Language.ZH_HANT: _HANT, Language.EN: _EN}
+    """A lot of the sample collection; `commentaries` says which of its three it has, the Japanese without counsel."""
+    notes = {Language.ZH_HANT: _HANT, Language.EN: _EN, Language.JA: _JA}
     return Lot(
         collection="yuelao",
         number=number,

@@ -17,7 +17,10 @@ def stand_in(lot: Lot, language: Language, question: str) -> dict[SectionName, s
 
 @pytest.mark.parametrize("language", list(Language))
 @pytest.mark.parametrize("polarity", [*Polarity, None])
-@pytest.mark.parametrize("commentaries", [(Language.ZH_HANT, Language.EN), (Language.ZH_HANT,), (Language.EN,), ()])
+@pytest.mark.parametrize(
+    "commentaries",
+    [(Language.ZH_HANT, Language.EN), (Language.ZH_HANT,), (Language.EN,), (), (Language.EN, Language.JA)],
+)
 def test_seven_different_sections_for_any_lot(
     language: Language, polarity: Polarity | None, commentaries: tuple[Language, ...]
 ) -> None:
@@ -54,6 +57,15 @@ def test_a_question_without_topic_gets_two_counsels() -> None:
     text = stand_in(sample_lot(), Language.EN, "hi")[SectionName.SUGGESTED_ACTIONS]
     assert "On love: listen" in text
     assert "On work: listen" in text
+
+
+def test_counsel_of_another_language_is_given_where_its_own_has_none() -> None:
+    lot = sample_lot(commentaries=(Language.ZH_HANT, Language.EN, Language.JA))
+    texts = stand_in(lot, Language.JA, "転職はうまくいきますか")
+    assert "水鳥が呼び合います。" in texts[SectionName.LINE_BY_LINE]
+    assert "呼び合う水鳥" in texts[SectionName.OVERALL_DEVELOPMENT]
+    assert "英語" in texts[SectionName.SUGGESTED_ACTIONS]
+    assert "On work: listen first" in texts[SectionName.SUGGESTED_ACTIONS]
 
 
 def test_a_commentary_in_another_language_is_said_to_be_one() -> None:

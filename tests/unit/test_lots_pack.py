@@ -111,6 +111,7 @@ BROKEN_LINES = {
     "unknown key": (lot(1, colour="red"), "colour is no key"),
     "unknown language": (lot(1, commentary={"fr": commentary()}), "fr"),
     "a topic missing": (lot(1, commentary={"en": commentary(topics={"love": "x"})}), "topics.work is missing"),
+    "no topics": (lot(1, commentary={"en": {**commentary(), "topics": None}}), "commentary.en.topics is missing"),
     "an unknown topic": (lot(1, commentary={"en": commentary(topics={**commentary()["topics"], "luck": "x"})}), "luck"),
     "glosses too few": (lot(1, commentary={"en": commentary(lines=1)}), "1 entries, the verse 2 lines"),
     "variant of a line that is not there": (
@@ -238,3 +239,13 @@ def test_the_documented_keys_are_the_formats(heading, model):
     section = re.split(r"^## ", DOCS.read_text(encoding="utf-8"), flags=re.MULTILINE)
     table = next(part for part in section if part.startswith(heading))
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(model.model_fields)
+
+
+def test_japanese_may_have_gloss_and_sense_alone(tmp_path):
+    """A reader of Japanese is then given the counsel of another language."""
+    only_sense = {key: value for key, value in commentary().items() if key != "topics"}
+    row = lot(1, commentary={"zh-Hant": commentary(), "en": commentary(), "ja": only_sense})
+    _, lots = load_pack(write_pack(tmp_path / "sample", [row], collection(size=1)))
+    assert lots[0].commentary(Language.JA).topics == {}
+    assert lots[0].counsel(Language.JA).language is Language.EN
+    assert lots[0].counsel(Language.ZH_HANS).language is Language.ZH_HANS

@@ -32,6 +32,7 @@ QUESTIONS = {
         "最近よく眠れません。体調は良くなりますか？",
     ),
 }
+_THREE = (Language.ZH_HANT, Language.EN, Language.JA)
 ENTRY = FaqPassage("e1", "yuelao", 7, Language.ZH_HANT, "love", "他會回來嗎？", "先把話寫下來，過幾天再看要不要寄。")
 
 
@@ -61,13 +62,20 @@ def test_a_lot_without_commentary_or_rank_still_yields_six():
 
 
 def test_every_reading_language_is_served_by_one_passage_of_a_part():
-    for commentaries in ((Language.ZH_HANT, Language.EN), (Language.ZH_HANT,), ()):
+    for commentaries in (_THREE, (Language.ZH_HANT, Language.EN), (Language.ZH_HANT,), ()):
         for language in Language:
             served = [
                 p.id.split("@")[0] for p in lot_passages(sample_lot(commentaries=commentaries)) if language in p.serves
             ]
             assert len(set(served)) == len(served)
             assert {"yuelao/1#verse", "yuelao/1#rank", "yuelao/1#line:1"} <= set(served)
+
+
+def test_counsel_of_the_nearest_language_serves_where_a_commentary_has_none():
+    served = [p for p in lot_passages(sample_lot(commentaries=_THREE)) if Language.JA in p.serves]
+    assert {p.language for p in served if p.kind is Kind.TOPIC} == {Language.EN}
+    assert {p.language for p in served if p.kind in (Kind.LINE, Kind.OVERALL)} == {Language.JA}
+    assert len([p for p in served if p.kind is Kind.TOPIC]) == len(TOPICS)
 
 
 def test_the_hash_follows_the_text_and_nothing_else():

@@ -94,6 +94,11 @@ class Lot:
                 return self.commentaries[wanted]
         return None
 
+    def counsel(self, language: Language) -> Commentary | None:
+        """The commentary with counsel by topic in that language, or the nearest that has any, or None."""
+        those = (self.commentaries[near] for near in _NEAREST[language] if near in self.commentaries)
+        return next((note for note in those if note.topics), None)
+
     def title(self, language: Language) -> str:
         """The lot's title in that language."""
         return self.titles.get(language) or self.titles.get(Language.ZH_HANT) or self.id

@@ -276,7 +276,7 @@ def _lot(collection: Collection, entry: LotEntry, simplified: _Simplified) -> Lo
 
 
 def _commentary(language: Language, entry: CommentaryEntry) -> Commentary:
-    return Commentary(language, tuple(entry.gloss), entry.overall, MappingProxyType(entry.topics.model_dump()))
+    return Commentary(language, tuple(entry.gloss), entry.overall, MappingProxyType(entry.counsel()))
 
 
 class _Simplified:
@@ -288,7 +288,7 @@ class _Simplified:
             texts.extend(part["zh-Hant"] for part in (entry.title, entry.allusion) if "zh-Hant" in part)
             if "zh-Hant" in entry.commentary:
                 note = entry.commentary["zh-Hant"]
-                texts.extend([*note.gloss, note.overall, *note.topics.model_dump().values()])
+                texts.extend([*note.gloss, note.overall, *note.counsel().values()])
         self._made = dict(zip(texts, simplify_all(texts), strict=True))
 
     def __getitem__(self, text: str) -> str:

@@ -123,9 +123,15 @@ class TopicsEntry(_Strict):
 class CommentaryEntry(_Strict):
     """Our explanation in one language; whole, or left out."""
 
+    def counsel(self) -> dict[str, str]:
+        """Its counsel by topic."""
+        return {} if self.topics is None else self.topics.model_dump()
+
     gloss: list[Sentence] = Field(min_length=1, max_length=20, description="One for each line of verse")
     overall: Paragraph = Field(description="The sense of the whole")
-    topics: TopicsEntry
+    topics: TopicsEntry | None = Field(
+        default=None, description="In Japanese they may be left out: a reader is then given those of another language"
+    )
 
 
 class VariantEntry(_Strict):
@@ -160,6 +166,8 @@ class LotEntry(_Strict):
     def _parts_fit_the_verse(self) -> LotEntry:
         lines = len(self.lines)
         for tag, commentary in self.commentary.items():
+            if commentary.topics is None and tag != "ja":
+                raise ValueError(f"commentary.{tag}.topics is missing")
             if len(commentary.gloss) != lines:
                 raise ValueError(f"commentary.{tag}.gloss has {len(commentary.gloss)} entries, the verse {lines} lines")
         for variant in self.variants:

@@ -78,12 +78,12 @@ def _texts(commentary: CommentaryEntry) -> dict[str, str]:
     return {
         **{f"gloss.{place}": text for place, text in enumerate(commentary.gloss, start=1)},
         "overall": commentary.overall,
-        **{f"topics.{topic}": text for topic, text in commentary.topics.model_dump().items()},
+        **{f"topics.{topic}": text for topic, text in commentary.counsel().items()},
     }
 
 
 def _same_counsel(tag: str, commentary: CommentaryEntry) -> Iterator[tuple[str, Severity]]:
-    topics = list(commentary.topics.model_dump().items())
+    topics = list(commentary.counsel().items())
     for place, (topic, text) in enumerate(topics):
         for other, other_text in topics[place + 1 :]:
             if text == other_text:

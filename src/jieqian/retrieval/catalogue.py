@@ -78,17 +78,23 @@ def lot_passages(lot: Lot) -> tuple[StoredPassage, ...]:
     written: set[Language] = {language for language in lot.commentaries if language is not Language.ZH_HANS}
     if Language.ZH_HANS in lot.commentaries and Language.ZH_HANT not in written:
         written.add(Language.ZH_HANS)
+    counselled = {language for language in written if lot.commentaries[language].topics}
     languages = sorted({*_ALWAYS, *written})
     found: list[StoredPassage] = []
     for language in languages:
-        serves = frozenset(each for each in Language if _nearest(each, languages) is language)
+        serves = _served(language, languages)
         found += [_verse(lot, language, serves), _rank(lot, language, serves)]
     if not written:
         found += [_passage(lot, Kind.LINE, str(n), None, set(Language), line) for n, line in enumerate(lot.lines, 1)]
     for language in sorted(written):
-        serves = frozenset(each for each in Language if _nearest(each, written) is language)
-        found += _explained(lot, lot.commentaries[language], serves)
+        found += _explained(lot, lot.commentaries[language], _served(language, written))
+        found += _counsel(lot, lot.commentaries[language], _served(language, counselled))
     return tuple(found)
+
+
+def _served(language: Language, there: Iterable[Language]) -> frozenset[Language]:
+    """The languages whose readings are given this one, of those there are."""
+    return frozenset(each for each in Language if _nearest(each, there) is language)
 
 
 def faq_passage(entry: FaqPassage) -> StoredPassage:
@@ -116,6 +122,10 @@ def _explained(lot: Lot, note: Commentary, serves: frozenset[Language]) -> Itera
     yield _passage(lot, Kind.OVERALL, None, language, serves, note.overall, explains=True)
     if language in lot.allusions:
         yield _passage(lot, Kind.ALLUSION, None, language, serves, lot.allusions[language], explains=True)
+
+
+def _counsel(lot: Lot, note: Commentary, serves: frozenset[Language]) -> Iterator[StoredPassage]:
+    language = note.language
     for topic, counsel in note.topics.items():
         label = TOPIC_LABELS[language].get(topic, topic)
         meaning = noted(label, counsel, language)

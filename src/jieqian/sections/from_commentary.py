@@ -102,12 +102,24 @@ class _Stand:
     def topic_name(self, topic: str | None) -> str:
         return str(_phrases(self.language)["topics"][topic or "general"]["name"])
 
+    @property
+    def counsel(self) -> Commentary | None:
+        """Where counsel is taken from: another language's where this one has none."""
+        return self.lot.counsel(self.language)
+
+    @property
+    def counsel_foreign(self) -> bool:
+        counsel = self.counsel
+        return counsel is not None and is_foreign(counsel.language, self.language)
+
     def own_words(self, text: str) -> str:
         return text if self.foreign else in_script(text, self.language)
 
+    def language_of(self, note: Commentary | None) -> str:
+        return str(_phrases(self.language)["languages"][note.language.value]) if note else ""
+
     def commentary_language(self) -> str:
-        commentary = self.commentary
-        return str(_phrases(self.language)["languages"][commentary.language.value]) if commentary else ""
+        return self.language_of(self.commentary)
 
     def sentences(self, *parts: str) -> str:
         return (" " if self.language is Language.EN else "").join(part for part in parts if part)
@@ -157,8 +169,8 @@ def _actions(stand: _Stand) -> str:
     counsel = _counsel(stand)
     if not counsel:
         return stand.of_topic("action")
-    if stand.foreign:
-        language = stand.commentary_language()
+    if stand.counsel_foreign:
+        language = stand.language_of(stand.counsel)
         given = "\n".join(counsel.values())
         return f"{stand.of_topic('action')}\n{stand.frame('counsel_foreign', language=language)}\n{given}"
     if len(counsel) == 1:
@@ -173,7 +185,7 @@ def _actions(stand: _Stand) -> str:
 
 def _counsel(stand: _Stand) -> dict[str, str]:
     """The commentary's counsel on the topic; without one, on the two most asked about."""
-    topics = stand.commentary.topics if stand.commentary else {}
+    topics = stand.counsel.topics if stand.counsel else {}
     if stand.topic is not None and stand.topic in topics:
         return {stand.topic: topics[stand.topic]}
     return {topic: topics[topic] for topic in _WITHOUT_TOPIC if topic in topics}

@@ -66,7 +66,7 @@ def instruction_of(order: WritingOrder) -> str:
 
 def counsel_of(prompt: Prompt) -> list[dict[str, str]]:
     """The commentary's counsel on the question's topic (`topic`, `text`); on every topic where the words tell none."""
-    commentary = prompt.lot.commentary(prompt.language)
+    commentary = prompt.lot.counsel(prompt.language)
     if commentary is None:
         return []
     topic = topic_of(prompt.asked)
