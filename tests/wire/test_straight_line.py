@@ -283,3 +283,26 @@ def test_nothing_is_written_to_a_connection_that_was_lost() -> None:
     line.lose()
     assert not line.write(b"abc")
     assert written == [b"3\r\nabc\r\n"]
+
+
+async def test_a_client_that_reads_very_slowly_is_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's own buffer stands still while the kernel's, of megabytes, is read."""
+    monkeypatch.setattr(bounded_http, "SEND_SECONDS", 1.2)
+    desk.write("一")
+    async with desk.connection() as (reader, writer):
+        writer.write(ASK)
+        await desk.until(1)
+        for _ in range(600):  # 12 MB
+            desk.write("x" * 20_000)
+            await asyncio.sleep(0)
+        received = 0
+        for _ in range(40):
+            received += len(await reader.read(64_000))
+            await asyncio.sleep(0.1)
+        desk.write(kind="completed")
+        async with asyncio.timeout(20):
+            while more := await reader.read(1 << 20):
+                received += len(more)
+                if more.endswith(b"0\r\n\r\n"):
+                    break
+        assert received > 12_000_000
