@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from masking_classes import LIKE_NAMES, MISSED
 from masking_examples import BENIGN, HARDER, SECRETS
 
 from jieqian.faq.masking import MARKS, OwnWords, marks_in, mask, own_words, without_marks
@@ -10,7 +11,8 @@ from jieqian.lots.library import PACKAGED, LotLibrary
 
 LIBRARY = LotLibrary([PACKAGED])
 SECRET = [*((question, secrets) for each in SECRETS.values() for question, secrets in each), *HARDER]
-HARMLESS = [question for each in BENIGN.values() for question in each]
+SECRET += [(question, (secret,)) for each in MISSED.values() for question, secret in each]
+HARMLESS = [*(question for each in BENIGN.values() for question in each), *LIKE_NAMES]
 
 
 def masked(text: str, own: OwnWords | None = None) -> str:
@@ -90,6 +92,7 @@ def test_a_story_the_lot_tells_stays_and_the_askers_name_goes():
 
 
 PIECES = "a|1|一|王|1 |a.|a@|明|A |1-|路|市區|田中|あ|ア|@|12 baker |May |住在|line id |a-|王小|さん|，我和|my |'s "
+PIECES += "|我媽|老公|張三，|，婷|筱|弟子王|讀建|大學|八月|廿|夫の|彼のア|love "
 
 
 @pytest.mark.parametrize("piece", PIECES.split("|"))

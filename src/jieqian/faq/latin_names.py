@@ -22,6 +22,14 @@ _BELOVED = re.compile(
     r"in love with|break up with|broke up with|back with|back together with|get over|getting over) $",
     re.IGNORECASE,
 )
+#: "i miss jack", "me and drew": less sure than the others.
+_MISSED = re.compile(
+    r"\b(?:love|loved|like|liked|miss|missed|missing|call|text|leave|left|kiss|kissed|wait for|waiting for|forget|"
+    r"meet|met|see|seeing|with|without|me and|and me|her and|him and) $",
+    re.IGNORECASE,
+)
+#: What has one of these before it is a thing: "the dean likes me".
+_A_THING = re.compile(r"\b(?:the|an?|this|that|which|another|every|no) $", re.IGNORECASE)
 _DOES = re.compile(
     r" (?:the one\b(?! \w+ (?:i|you|we|that))|(?:still |ever |really )?(?:loves?|misse?s?|trusts?|wants?|likes?) "
     r"(?:me|us)\b|come? (?:back|home) to me|coming back|forgive me|marry me|propose|cheat|text me|call me|leave me|"
@@ -53,11 +61,9 @@ def latin_names(text: str, own_words: frozenset[str]) -> Iterator[Span]:
             continue  # "a Leo"
         told = text[max(0, word.start() - _LONGEST_CUE) : word.start()]
         deed = text[word.end() : word.end() + _LONGEST_DEED]
-        cued = _CUE.search(told) or _BELOVED.search(told) or _DOES.match(deed)
-        bare = _bare(word[0])
-        named = (bare in name_lists().names_like_words and _DID.match(deed)) or (
-            bare in name_lists().names_of_the_trusted and _BELOVED.search(told)
-        )
+        does = bool(_DOES.match(deed)) and not _A_THING.search(told)
+        cued = does or _CUE.search(told) or _BELOVED.search(told)
+        named = _is_cued_word(_bare(word[0]), told, deed, does=does)
         if (
             named
             or _is_name(word[0], begins=begins, shouted=shouted, own_words=own_words)
@@ -65,6 +71,16 @@ def latin_names(text: str, own_words: frozenset[str]) -> Iterator[Span]:
         ):
             end = word.end() - 2 if word[0].lower().endswith("'s") else word.end()
             yield word.start(), end
+
+
+def _is_cued_word(bare: str, told: str, deed: str, *, does: bool) -> bool:
+    """Whether a name that is a word too is a name here, going by what stands before and after it."""
+    lists = name_lists()
+    return (
+        (bare in lists.names_like_words and bool(_DID.match(deed)) and not _A_THING.search(told))
+        or (bare in lists.names_of_the_trusted and (does or bool(_BELOVED.search(told))))
+        or (bare in lists.names_of_the_missed and bool(_MISSED.search(told)))
+    )
 
 
 def _is_name(word: str, *, begins: bool, shouted: bool, own_words: frozenset[str]) -> bool:

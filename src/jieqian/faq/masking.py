@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from jieqian.faq.latin_names import latin_names
-from jieqian.faq.patterns import Rule, folded, name_lists, rules
+from jieqian.faq.patterns import SCRIPTS, Rule, folded, name_lists, rules
 from jieqian.lots.lot import Collection, Lot
 
 #: What stands for what was taken out, by kind.
 MARKS = {kind: f"‹{kind}›" for kind in ("name", "number", "date", "address", "contact")}
 _ANY_MARK = re.compile("|".join(map(re.escape, MARKS.values())))
 _STRONGEST_FIRST = ("contact", "address", "date", "number", "name")
-_KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa]")
 _LATIN_WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ɏ]{2,}")
 _COUNTS = "0-9〇零一二三四五六七八九十百"
 # Lots, shares of a hundred, years near ours: they tell nothing of a person.
@@ -103,11 +102,11 @@ def _cleaned(text: str) -> str:
 
 
 def _found(text: str, own: OwnWords) -> Iterator[_Span]:
-    japanese = _KANA.search(text) is not None
+    written = {script for script, letter in SCRIPTS.items() if letter.search(text)}
     kept = list(_places(text, (*own.phrases, *name_lists().kept)))
     kept_numbers = [hit.span() for hit in _KEPT_NUMBERS.finditer(text)]
     for rule in rules():
-        if rule.japanese and not japanese:
+        if rule.needs and rule.needs not in written:
             continue
         for span in _spans(rule, text):
             if rule.kind == "name" and _stays(span, kept):
@@ -168,7 +167,7 @@ def _again(names: Iterable[str], own: OwnWords) -> Iterator[re.Pattern[str]]:
 
 def _chinese_names(text: str) -> Iterator[str]:
     for rule in rules():
-        if rule.kind == "name" and not rule.japanese:
+        if rule.kind == "name" and rule.needs != "kana":
             yield from (text[span.start : span.end] for span in _spans(rule, text) if span.end - span.start >= 2)
 
 

@@ -17,6 +17,13 @@ _PART = re.compile(r"<([A-Z][A-Z_]*)>")
 # Full-width ASCII and the ideographic blank; typographic quotes. One letter for one, so that places stay.
 _WIDTHS = {0xFF01 + step: 0x21 + step for step in range(94)} | {0x3000: 0x20, 0x2019: 0x27, 0x2018: 0x27, 0xA0: 0x20}
 
+#: Letters by which a text is known to hold a script.
+SCRIPTS = {
+    "han": re.compile(r"[\u3400-\u9fff]"),
+    "kana": re.compile(r"[\u3041-\u3096\u30a1-\u30fa]"),
+    "latin": re.compile(r"[A-Za-z]"),
+}
+
 
 def folded(text: str) -> str:
     """The text as the patterns read it; its length does not change."""
@@ -28,14 +35,14 @@ class Rule:
     """Some patterns for one kind of mark.
 
     `sure`: what they find is masked though it may be a word of the lot. `weak`: not masked where it counts lots or
-    percents. `japanese`: only in a text with kana. `honorific`: found by what follows it.
+    percents. `needs`: only in a text with letters of this script (`SCRIPTS`). `honorific`: found by what follows it.
     """
 
     kind: str
     patterns: tuple[re.Pattern[str], ...]
     sure: bool = False
     weak: bool = False
-    japanese: bool = False
+    needs: str | None = None
     honorific: bool = False
 
 
@@ -49,6 +56,7 @@ class NameLists:
     first_names: frozenset[str]
     names_like_words: frozenset[str]
     names_of_the_trusted: frozenset[str]
+    names_of_the_missed: frozenset[str]
     known_capitals: frozenset[str]
     known_words: frozenset[str]
 
@@ -62,7 +70,8 @@ def rules() -> tuple[Rule, ...]:
         Rule(
             rule["kind"],
             tuple(re.compile(_expanded(pattern, parts)) for pattern in rule["patterns"]),
-            **{flag: rule.get(flag, False) for flag in ("sure", "weak", "japanese", "honorific")},
+            needs=rule.get("needs"),
+            **{flag: rule.get(flag, False) for flag in ("sure", "weak", "honorific")},
         )
         for rule in data["rule"]
     )
@@ -81,6 +90,7 @@ def name_lists() -> NameLists:
         first_names=frozenset(names["first_names"].split()) - like_words,
         names_like_words=like_words,
         names_of_the_trusted=frozenset(names["names_of_the_trusted"].split()),
+        names_of_the_missed=frozenset(names["names_of_the_missed"].split()),
         known_capitals=frozenset(names["known_capitals"].split()),
         known_words=frozenset(word for line in words if not line.startswith("#") for word in line.split()),
     )
@@ -99,9 +109,14 @@ def _parts(given: Mapping[str, str], names: Mapping[str, Any]) -> dict[str, str]
         "FO": f"[{names['familiar_old']}]",
         "NG": f"[{names['no_given']}]",
         "SS": _one_of(names["compound_surnames"]),
+        "GT": f"[{names['given_told']}]",
+        "GO": f"[{names['given_only']}]",
+        "WORDS": _one_of(names["words"].split()),
+        "NAMELIKE": _one_of(names["words_like_names"].split()),
         "NONAME": _one_of(names["no_names"]),
         "JS": _one_of(names["japanese_surnames"]),
         "JG": _one_of(names["japanese_given"]),
+        "JK": _one_of(names["japanese_kana"]),
     }
     return {**given, **lists}
 
