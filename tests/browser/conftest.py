@@ -6,6 +6,7 @@ import json
 import shutil
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,10 +66,22 @@ def _running(site: Site) -> Iterator[Site]:
         site.end()
 
 
+def _put_river(pack: Path) -> None:
+    pack.mkdir(parents=True)
+    names = {"zh-Hant": "春江靈籤", "en": "Spring River Lots"}
+    about = {"id": "river", "names": names, "deity": names, "aliases": [], "size": 1}
+    about |= {"edition": "Made for tests.", "source": "Zhang Ruoxu.", "licence": "Public domain."}
+    (pack / "collection.json").write_text(json.dumps(about), encoding="utf-8")
+    lot = {"number": 1, "lines": ["春江潮水連海平", "海上明月共潮生"], "fortune": None}
+    (pack / "lots.jsonl").write_text(json.dumps(lot) + "\n", encoding="utf-8")
+
+
 @pytest.fixture(scope="package")
 def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Readings from the commentary."""
-    yield from _running(Site(tmp_path_factory.mktemp("commentary") / "data", llm_provider="commentary"))
+    """Readings from the commentary; `river` is a collection that has none."""
+    data_dir = tmp_path_factory.mktemp("commentary") / "data"
+    _put_river(data_dir / "collections" / "river")
+    yield from _running(Site(data_dir, llm_provider="commentary"))
 
 
 @pytest.fixture(scope="package")

@@ -46,8 +46,8 @@ def test_a_reading_from_the_commentary(site: Site, open_page: OpenPage) -> None:
 
 def test_a_lot_without_commentary_shows_its_verse_and_says_so(site: Site, open_page: OpenPage) -> None:
     page = open_page(site)
-    ask(page, "Shall I wait?", lot="57")
-    expect(page.locator(".verse")).to_contain_text("君子有援琴之挑")
+    ask(page, "Shall I wait?", collection="river")
+    expect(page.locator(".verse")).to_contain_text("春江潮水連海平")
     expect(page.locator(".lot .notice")).to_contain_text("no commentary yet")
     expect(page.locator(".verse")).to_have_attribute("lang", "zh-Hant")
 
