@@ -250,12 +250,55 @@ async def test_a_passage_that_ends_the_process_twice_is_left_out_and_the_others_
     monkeypatch.setitem(index._AGAIN, "died", 0.1)
     retriever = await open_retriever(InIndex(), ENTRY, wait=False)
     await until(lambda: retriever.note.startswith("ok"))
-    assert "without faq/e1, which ended it" in retriever.note
+    assert "without faq/e1 (no vector could be made)" in retriever.note
     found = await retriever.find("主管不肯讓我升遷", library.lot("river", 1), Language.ZH_HANT)
     assert (found.how, found.version) == ("vector", retriever.version("river"))
     assert len(found.passages) == 5
     await retriever.add_faq([replace(ENTRY, answer="先談。")])
     await until(lambda: retriever.note.startswith("ok") and "without" not in retriever.note)
+
+
+@needs_index
+async def test_a_passage_the_embedder_refuses_is_left_out_and_the_others_are_not(
+    open_retriever: Open, library: LotLibrary
+):
+    class Refusing(CharacterEmbedder):
+        async def passages(self, texts):
+            if any("成績攤開" in text for text in texts):
+                raise IndexFailed("embedder", "it is not to its taste")
+            return await super().passages(texts)
+
+    retriever = await open_retriever(Refusing(), ENTRY, wait=False)
+    await until(lambda: retriever.note.startswith("ok"))
+    assert "without faq/e1 (no vector could be made)" in retriever.note
+    found = await retriever.find("主管不肯讓我升遷", library.lot("river", 1), Language.ZH_HANT)
+    assert (found.how, len(found.passages)) == ("vector", 5)
+
+
+@needs_index
+async def test_what_a_passage_serves_no_more_is_not_looked_through_for_it(
+    open_retriever: Open, library: LotLibrary, tmp_path: Path
+):
+    retriever = await open_retriever(CharacterEmbedder())
+    lot = library.lot("river", 1)
+    was = len(await retriever._index.search("順利嗎", lot, Language.JA, None))
+    await asyncio.to_thread(add_japanese, tmp_path / "packs" / "river" / "lots.jsonl")
+    await asyncio.to_thread(library.reload)
+    await until(lambda: not retriever.note.startswith("ok"))
+    await until(lambda: retriever.note.startswith("ok"))
+    found = await retriever._index.search("順利嗎", library.lot("river", 1), Language.JA, None)
+    assert len(found) == was
+    assert all(Language.JA in passage.serves for passage, _ in found), "each takes another's room"
+
+
+def add_japanese(file: Path) -> None:
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        said = f"{row['number']}番は潮を待つ話です。"
+        topics = {topic: f"{topic}については、{said}" for topic in TOPICS}
+        gloss = [f"{said}その{place}。" for place, _ in enumerate(row["lines"])]
+        row["commentary"]["ja"] = {"gloss": gloss, "overall": said, "topics": topics}
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
 
 
 @needs_index

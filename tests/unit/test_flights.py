@@ -270,3 +270,26 @@ async def test_closing_ends_every_generation(flights: Flights, order: WritingOrd
     await flights.close()
     assert strategy.left == 1
     await asker.work
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_who_waits_for_a_place_neither_begins_without_one_nor_misses_its_stop(
+    flights: Flights, order: WritingOrder, turns: int
+):
+    strategy, free = Scripted(), asyncio.Semaphore(0)
+    holder, watcher = Place(free), Place(free)
+    watcher.lent = True
+    waiting = Asker(flights, strategy, order, attempt=1, place=watcher)
+    await settle()
+    begins = Asker(flights, strategy, order, attempt=1, place=holder)
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if turns % 2:
+        begins.work.cancel()  # it keeps its place
+        await settle()
+        assert strategy.begun <= 1
+    waiting.work.cancel()
+    await settle()
+    assert waiting.work.done()
+    await begins.leave()
+    assert asyncio.all_tasks() == {asyncio.current_task()}, "nothing is left behind"

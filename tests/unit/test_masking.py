@@ -46,10 +46,21 @@ def test_there_are_examples_enough():
         ("I'm 34, my name is Ann Lee, at 12 Baker Street!", "I'm ‹number›, my name is ‹name›, at ‹address›!"),
         ("生日是1990年5月20日", "生日是‹date›"),
         ("田中さんは35歳です", "‹name›さんは‹number›歳です"),
+        ("We live at 12 Baker Street, will he find me?", "We live at ‹address›, will he find me?"),
+        ("I owe $25,000. Will I pay it back?", "I owe ‹number›. Will I pay it back?"),
+        ("Is my 17-year-old son all right?", "Is my ‹number›-year-old son all right?"),
+        ("三軒茶屋2−14−5に住んでいます", "三軒茶屋‹number›に住んでいます"),
+        ("My wallet stolen twice, will luck turn?", "My wallet stolen twice, will luck turn?"),
+        ("Is Nguyễn Thị Hồng the one?", "Is ‹name› the one?"),
     ],
 )
 def test_marks_say_of_what_kind_it_was(question: str, told: str):
     assert masked(question) == told
+
+
+def test_a_name_in_hiragana_is_not_found_inside_other_words():
+    told = mask(["妹のまいの結婚はうまくいきますか", "迷ってしまいますが、うまい話には気をつけて、まいさん"])
+    assert told[1] == "迷ってしまいますが、うまい話には気をつけて、‹name›さん"
 
 
 def test_a_name_found_once_is_masked_everywhere():
@@ -103,5 +114,5 @@ def test_any_text_is_masked_in_bounded_time(piece: str):
 def test_masking_what_is_masked_changes_nothing():
     for question, _ in SECRET:
         told = masked(question)
-        assert masked(told) == told or marks_in(masked(told)) >= marks_in(told)
+        assert masked(told) == told
     assert all(masked(mark) == mark for mark in MARKS.values())

@@ -1,5 +1,7 @@
 """How lots and FAQ entries are cut into passages, and which of those found a reading is given."""
 
+from dataclasses import replace
+
 import pytest
 from sample_lots import sample_lot
 
@@ -247,3 +249,10 @@ def test_counsel_on_the_topic_goes_before_a_nearer_sense_in_the_questions_langua
     assert [p for p, _ in _by_topic(ranked, "work", Language.JA)] == [counsel, sense]
     assert [p for p, _ in _by_topic(ranked, None, Language.JA)] == [sense, counsel]
     assert [p for p, _ in _by_topic(ranked, "work", Language.EN)] == [sense, counsel]
+
+
+def test_a_reviewed_answer_in_the_asker_s_language_keeps_its_place_before_foreign_counsel():
+    counsel = next(p for p in lot_passages(sample_lot(commentaries=_THREE)) if p.topic == "love" and p.language == "en")
+    answer = faq_passage(replace(ENTRY, language=Language.JA))
+    ranked = [(answer, 0.87), (counsel, 0.83)]
+    assert [p for p, _ in _by_topic(ranked, "love", Language.JA)] == [answer, counsel]

@@ -55,9 +55,33 @@ def test_what_is_gone_keeps_it_from_being_whole() -> None:
     shelf.put(kept)
     stock.count()
     assert (stock.ready("river"), stock.whole("river"), stock.gone()) == (True, False, ["b"])
-    stock.taken_out(["b"])
-    stock.count()
+    with stock.taking_out(["b"]):
+        assert not stock.whole("river"), "it may still be found"
+        shelf.put(kept, gone)
+        stock.count()
+        assert (stock.ready("river"), ids(stock.missing())) == (False, ["b"]), "it came back"
+        shelf.put(kept)
     assert stock.whole("river")
+
+
+def test_what_goes_while_it_is_put_in_keeps_it_from_being_whole() -> None:
+    kept, goes = passage("a"), passage("b")
+    shelf = Shelf(kept, goes)
+    with shelf.stock.putting_in([kept, goes]):
+        shelf.put(kept)
+        shelf.stock.count()
+    assert (shelf.stock.whole("river"), shelf.stock.gone()) == (False, ["b"])
+
+
+def test_the_old_text_of_what_is_set_aside_is_gone() -> None:
+    old, poison = passage("a"), passage("a", text="poison")
+    shelf = Shelf(poison, passage("b"))
+    shelf.stock.take_over({"a": old.mark, "b": passage("b").mark})
+    for _ in range(2):
+        shelf.stock.ended_with([poison])
+    shelf.stock.count()
+    assert (shelf.stock.gone(), shelf.stock.whole("river")) == (["a"], False)
+    assert shelf.stock.progress == Progress(1, 2)
 
 
 def test_a_text_that_changed_is_missing() -> None:

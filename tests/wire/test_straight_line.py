@@ -14,6 +14,7 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
+from jieqian.api.heads import MOST_HEAD_BYTES
 from jieqian.cli import bounded_http
 from jieqian.cli.bounded_http import MOST_AHEAD, BoundedHttp, StraightLine
 from jieqian.events.event import StoredEvent
@@ -224,19 +225,38 @@ async def test_so_many_requests_ahead_and_no_more(desk: Desk) -> None:
     await desk.until(0)
 
 
-async def test_nonsense_after_a_request_is_not_answered_into_its_stream(desk: Desk) -> None:
+@pytest.mark.parametrize(
+    "behind",
+    [b"\0\0 nonsense\r\n\r\n", b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"a" * 2 * MOST_HEAD_BYTES],
+    ids=["nonsense", "a head without end"],
+)
+async def test_what_comes_behind_a_request_is_not_answered_into_its_stream(desk: Desk, behind: bytes) -> None:
     desk.write("一")
     async with desk.connection() as (reader, writer):
         writer.write(ASK)
         await desk.until(1)
-        writer.write(b"\0\0 nonsense\r\n\r\n")
+        for start in range(0, len(behind), 30_000):
+            writer.write(behind[start : start + 30_000])
+            await asyncio.sleep(0.05)
         received = b""
         async with asyncio.timeout(10):
             with contextlib.suppress(ConnectionError):
                 while more := await reader.read(1000):
                     received += more
+    assert received.count(b"HTTP/1.1 ") == 1
     assert b"400 Bad Request" not in received
     await desk.until(0)
+
+
+async def test_nonsense_behind_a_whole_request_is_not_its_answer(desk: Desk) -> None:
+    """No answer has begun: the client must not think that its request was refused."""
+    async with desk.connection() as (reader, writer):
+        writer.write(ASK + b"\0\0 nonsense\r\n\r\n")
+        received = b""
+        async with asyncio.timeout(10):
+            with contextlib.suppress(ConnectionError):
+                received = await reader.read()
+    assert b"400 Bad Request" not in received
 
 
 @pytest.mark.parametrize("ends", [False, True])
@@ -286,8 +306,8 @@ def test_nothing_is_written_to_a_connection_that_was_lost() -> None:
 
 
 async def test_a_client_that_reads_very_slowly_is_kept(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The server's own buffer stands still while the kernel's, of megabytes, is read."""
-    monkeypatch.setattr(bounded_http, "SEND_SECONDS", 1.2)
+    """The server's own buffer stands still while the kernel's, of megabytes, is read; its own, between two rooms."""
+    monkeypatch.setattr(bounded_http, "SEND_SECONDS", 0.3)
     desk.write("一")
     async with desk.connection() as (reader, writer):
         writer.write(ASK)

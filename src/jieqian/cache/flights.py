@@ -123,18 +123,14 @@ class Flights:
 
     async def _place_or_flight(self, wanted: Hashable, place: Place) -> None:
         """Wait for a place, or until somebody who has one begins the same: joining takes none."""
-        if not place.lent:
-            return
-        taking = asyncio.ensure_future(place.take_back())
-        try:
-            while not taking.done() and self._joinable(wanted) is None:
-                begun = asyncio.ensure_future(self._begun.wait())
-                await asyncio.wait({taking, begun}, return_when=asyncio.FIRST_COMPLETED)
-                begun.cancel()
-        finally:
-            taking.cancel()
-            with suppress(asyncio.CancelledError):
-                await taking
+        while place.lent and self._joinable(wanted) is None:
+            both = [asyncio.ensure_future(place.take_back()), asyncio.ensure_future(self._begun.wait())]
+            try:
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for one in both:
+                    one.cancel()
+                await asyncio.wait(both)  # a place taken in this very moment is ours
 
     def _joinable(self, wanted: Hashable) -> _Flight | None:
         """The generation under way for it, or one that has just ended well and is still being looked at."""

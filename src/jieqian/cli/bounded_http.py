@@ -31,6 +31,9 @@ if sys.platform == "linux":
 HEAD_SECONDS = 15.0
 #: Requests sent ahead on one connection, before the first is answered.
 MOST_AHEAD = 32
+#: A client is let go that took no byte between so many looks, `SEND_SECONDS` apart. One that reads a few kB a second
+#: shows it only now and then: its system tells of room by the tens or hundreds of kB.
+SAME_LOOKS = 4
 #: What Uvicorn looks up of a request once its answer has begun.
 _NEEDED_TO_THE_END = frozenset({"type", "method", "path", "http_version", "client"})
 _REFUSAL = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
@@ -125,6 +128,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._too_late: asyncio.TimerHandle | None = None
         self._looking: asyncio.TimerHandle | None = None
         self._untaken = 0
+        self._same_looks = 0
         self._lines: deque[StraightLine] = deque()
         self._steps = 0
         self._bytes_since_step = 0
@@ -147,7 +151,8 @@ class BoundedHttp(HttpToolsProtocol):
     def _look(self) -> None:
         """Look now and then whether the client takes what is there for it, and let it go where it took no byte."""
         untaken = _untaken(self.transport)
-        if untaken and untaken == self._untaken:  # a stalled client's is soon full, and then nothing is added
+        self._same_looks = self._same_looks + 1 if untaken and untaken == self._untaken else 0
+        if self._same_looks == SAME_LOOKS:
             self.transport.abort()
             return
         self._untaken = untaken
@@ -205,13 +210,16 @@ class BoundedHttp(HttpToolsProtocol):
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Never into the middle of an answer."""
-        if self.pipeline or (
-            self.cycle is not None and self.cycle.response_started and not self.cycle.response_complete
-        ):
+        """Never into the middle of an answer, nor as the answer to a request that was whole."""
+        if self._owes_an_answer():
             self.transport.abort()
         else:
             super().send_400_response(msg)
+
+    def _owes_an_answer(self) -> bool:
+        cycle = self.cycle
+        at_work = cycle is not None and not cycle.response_complete
+        return bool(self.pipeline) or (at_work and (cycle.response_started or not cycle.more_body))
 
     def data_received(self, data: bytes) -> None:
         """Count what lies wholly within one head, or between two pieces of a body; other data may be bodies."""
@@ -222,6 +230,9 @@ class BoundedHttp(HttpToolsProtocol):
             return
         self._bytes_since_step += len(data)
         if self._bytes_since_step > MOST_HEAD_BYTES and not self.transport.is_closing():
+            if self._owes_an_answer():
+                self.transport.abort()
+                return
             if self._in_head:
                 self.transport.write(_REFUSAL)
             self.transport.close()

@@ -60,6 +60,7 @@ def serve_on(listener: socket.socket, address: str, settings: Settings, *, with_
     config = uvicorn.Config(
         app,
         http=_http_protocol(),
+        ws="none",  # there are none, and a protocol handed over would no longer be told of its connection's end
         access_log=False,
         log_config=None,
         server_header=False,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from jieqian.faq.patterns import name_lists
+from jieqian.faq.patterns import LATIN, name_lists, part
 
-_WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ɏ]+(?:['\-][A-Za-zÀ-ÖØ-öø-ɏ]+)*")
+_WORD = re.compile(rf"{LATIN}+(?:['\-]{LATIN}+)*")
 _ENDS_SENTENCE = frozenset(".?!。！？:;\n…\"“(「『'")
 _SUFFIXES = ("ing", "ed", "ly", "tion", "sion", "ment", "ness", "ity", "ies", "ful", "less", "ous", "ive", "able", "s")
 #: Words in capitals up to this length are taken for abbreviations.
 _ABBREVIATION = 5
 
 #: What stands before a name in small letters: "i am priya", "my husband kwame".
-_CUE = re.compile(r"\b(?:i am|i'm|im|called|named|(?:my|his|her|our) [a-z]{2,12}),? $", re.IGNORECASE)
+_CUE = re.compile(rf"\b(?:i am|i'm|im|called|named|(?:my|his|her|our) {part('WHO_EN')}),? $", re.IGNORECASE)
 _LONGEST_CUE = 24
 #: "marry tariq", "in love with rohit"; "is saoirse the one"; "hope left me", said of a name that is a word too.
 _BELOVED = re.compile(

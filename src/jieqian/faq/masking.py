@@ -13,14 +13,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from jieqian.faq.latin_names import latin_names
-from jieqian.faq.patterns import SCRIPTS, Rule, folded, name_lists, rules
+from jieqian.faq.patterns import LATIN, SCRIPTS, Rule, folded, name_lists, rules
 from jieqian.lots.lot import Collection, Lot
 
 #: What stands for what was taken out, by kind.
 MARKS = {kind: f"‹{kind}›" for kind in ("name", "number", "date", "address", "contact")}
 _ANY_MARK = re.compile("|".join(map(re.escape, MARKS.values())))
 _STRONGEST_FIRST = ("contact", "address", "date", "number", "name")
-_LATIN_WORD = re.compile(r"[A-Za-zÀ-ÖØ-öø-ɏ]{2,}")
+_LATIN_WORD = re.compile(rf"{LATIN}{{2,}}")
+_KANA_NAME = re.compile("[\u3041-\u3096]+")
+#: What may follow a name in hiragana: without it "Mai" would be found in 迷ってしまいます.
+_AFTER_KANA = r"(?=[はがをにともでへやの、。,.?!\s]|さん|ちゃん|くん|$)"
 _COUNTS = "0-9〇零一二三四五六七八九十百"
 # Lots, shares of a hundred, years near ours: they tell nothing of a person.
 _KEPT_NUMBERS = re.compile(
@@ -97,6 +100,7 @@ def without_marks(text: str) -> str:
 
 
 def _cleaned(text: str) -> str:
+    text = unicodedata.normalize("NFC", text)
     visible = "".join(c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co"))
     return re.sub(r"\s+", " ", visible).strip()
 
@@ -159,6 +163,8 @@ def _again(names: Iterable[str], own: OwnWords) -> Iterator[re.Pattern[str]]:
                     a_word_too = word.lower() in lists.known_words | lists.names_like_words
                     either = "" if a_word_too else "(?i)"
                     yield re.compile(rf"{either}(?<![^\W\d_]){re.escape(word)}(?![^\W\d_]|'t)")
+        elif _KANA_NAME.fullmatch(name):
+            yield re.compile(rf"(?<![\u3041-\u3096]){re.escape(name)}{_AFTER_KANA}")
         elif len(name) >= 2:
             yield re.compile(re.escape(name))
             if len(name) == 3 and name[0] in name_lists().surnames:

@@ -16,6 +16,11 @@ _HERE = Path(__file__).parent
 _PART = re.compile(r"<([A-Z][A-Z_]*)>")
 # Full-width ASCII and the ideographic blank; typographic quotes. One letter for one, so that places stay.
 _WIDTHS = {0xFF01 + step: 0x21 + step for step in range(94)} | {0x3000: 0x20, 0x2019: 0x27, 0x2018: 0x27, 0xA0: 0x20}
+# What keyboards give for the hyphen of a number: hyphens, dashes, the minus, and between digits the bar of kana.
+_WIDTHS |= dict.fromkeys([*range(0x2010, 0x2016), 0x2212, 0xFF70], 0x2D)
+_BAR = re.compile(r"(?<=\d)\u30fc(?=\d)")
+#: A letter of Latin script, as a set for a pattern.
+LATIN = "[A-Za-zÀ-ÖØ-öø-ɏ\u1e00-\u1eff]"
 
 #: Letters by which a text is known to hold a script.
 SCRIPTS = {
@@ -27,7 +32,7 @@ SCRIPTS = {
 
 def folded(text: str) -> str:
     """The text as the patterns read it; its length does not change."""
-    return fold_shapes(text.translate(_WIDTHS))
+    return _BAR.sub("-", fold_shapes(text.translate(_WIDTHS)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,12 @@ def rules() -> tuple[Rule, ...]:
         )
         for rule in data["rule"]
     )
+
+
+def part(name: str) -> str:
+    """A part of `masking.toml`, as the rules there use it."""
+    given: str = tomllib.loads((_HERE / "masking.toml").read_text(encoding="utf-8"))["parts"][name]
+    return folded(given)
 
 
 @lru_cache(maxsize=1)

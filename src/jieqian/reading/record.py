@@ -276,7 +276,10 @@ class Record:
 
     async def still_ours(self) -> None:
         """Store what waits. Raises `LeaseLost` where the task was stopped or erased meanwhile."""
-        if rest := await self._settled(self._frames.take()):
+        await _unbroken(self._store_rest(self._frames.take()))
+
+    async def _store_rest(self, taken: list[Event]) -> None:
+        if rest := await self._settled(taken):
             await self._append(rest)
 
     def let_go(self) -> None:

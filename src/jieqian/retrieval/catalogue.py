@@ -15,7 +15,7 @@ from jieqian.retrieval.labels import NO_RANK, RANK, TOPIC_LABELS, joined, noted
 from jieqian.retrieval.passage import FaqPassage, Kind, StoredPassage
 
 #: Changes when passages are cut in another way: an index of another schema is made anew.
-PASSAGE_SCHEMA = 1
+PASSAGE_SCHEMA = 2
 #: Verse and rank are told in these, whatever commentary there is.
 _ALWAYS = (Language.ZH_HANT, Language.EN)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from importlib import metadata
 from importlib.util import find_spec
@@ -108,7 +109,8 @@ class OllamaEmbedder:
         except (KeyError, TypeError, ValueError) as error:
             no_vectors = f"{self._http.shown_url} gave no vectors; is {self._model} an embedding model?"
             raise IndexFailed("embedder", no_vectors) from error
-        if len(vectors) != len(texts) or not all(vectors):
+        # A vector of nothing but noughts, or of what is no number, has no direction.
+        if len(vectors) != len(texts) or not all(0 < sum(map(abs, vector)) < math.inf for vector in vectors):
             raise IndexFailed("embedder", f"{self._http.shown_url} gave {len(vectors)} vectors for {len(texts)} texts")
         return vectors
 

@@ -49,7 +49,8 @@ class HeldVectors:
     def nearest(self, vector: Sequence[float], most: int, wheres: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """The `most` nearest that meet each of the filters (as Chroma writes them): cosine similarity by id."""
         asked = np.asarray(vector, dtype=np.float32)
-        scores = self._vectors @ (asked / (np.linalg.norm(asked) or 1.0))
+        # Equal rows get scores that differ in the last bit, by where they stand.
+        scores = np.round(self._vectors @ (asked / (np.linalg.norm(asked) or 1.0)), 5)
         best: dict[str, float] = {}
         for where in wheres:
             places = np.flatnonzero(self._meets(where))

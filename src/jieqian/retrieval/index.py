@@ -16,9 +16,10 @@ from jieqian.languages import Language
 from jieqian.lots.lot import Lot
 from jieqian.retrieval.catalogue import Catalogue
 from jieqian.retrieval.embedders import Embedder
+from jieqian.retrieval.facts import facts_of, filters_for
 from jieqian.retrieval.index_folder import clear_way, embedder_of, move_aside, write_about
 from jieqian.retrieval.index_process import IndexProcess
-from jieqian.retrieval.passage import PASSAGE_CHARACTERS, QUESTION_CHARACTERS, Kind, StoredPassage, both_ends
+from jieqian.retrieval.passage import PASSAGE_CHARACTERS, QUESTION_CHARACTERS, StoredPassage, both_ends
 from jieqian.retrieval.shipped import SHIPPED, ShippedVectors, read_manifest
 from jieqian.retrieval.stock import Progress, Stock
 
@@ -103,7 +104,7 @@ class VectorIndex:
             raise IndexFailed("busy", "the index has too many questions to answer")
         self._new += known is None
         asked: dict[str, Any] = {"collection": lot.collection, "most": CANDIDATES}
-        where = _filters(catalogue, lot, language, topic)
+        where = filters_for(catalogue, lot, language, topic)
         try:
             vector = list(known) if known is not None else await self._embedder.question(question)
             asked |= {"question": question, "alone": self._new == 1} if vector is None else {"vector": vector}
@@ -179,7 +180,7 @@ class VectorIndex:
         if not self._read:
             return "the index is being read; until then passages are found by their characters"
         aside = self._stock.set_aside
-        without = f", without {', '.join(aside)}, which ended it" if aside else ""
+        without = f", without {', '.join(aside)} (no vector could be made)" if aside else ""
         return f"ok ({done} passages by {self.embedder_id}{without})"
 
     # -- keeping --------------------------------------------------------------------------------------------------
@@ -269,11 +270,9 @@ class VectorIndex:
     async def _make_level(self) -> int:
         """Take out what is gone, put in what is new; how many were put in."""
         wanted = self._catalogue().passages
-        gone = self._stock.gone()
-        for start in range(0, len(gone), _DELETE_BATCH):
-            some = gone[start : start + _DELETE_BATCH]
-            await self._ask("delete", ids=some)
-            self._stock.taken_out(some)
+        while some := self._stock.gone()[:_DELETE_BATCH]:
+            with self._stock.taking_out(some):
+                await self._ask("delete", ids=some)
         self._stock.count()
         new = self._stock.missing()
         shipped = self._shipped if self._shipped and self._shipped.fit(self.embedder_id) else None
@@ -287,7 +286,13 @@ class VectorIndex:
             if self._anew or self._suspect or wanted is not self._catalogue().passages:
                 break  # the round is made again
             texts = [both_ends(passage.meaning, PASSAGE_CHARACTERS) for passage in some_rest]
-            vectors = await self._embedder.passages(texts)
+            try:
+                vectors = await self._embedder.passages(texts)
+            except IndexFailed:
+                await self._embedder_answers()  # raises where it is not these texts that it fails over
+                self._stock.ended_with(some_rest)
+                self.wake()  # the round is made again, with each of these alone
+                continue
             if vectors is not None:
                 await self._put(some_rest, vectors=vectors)
                 continue
@@ -311,7 +316,7 @@ class VectorIndex:
             yield batch
 
     async def _put(self, passages: Sequence[StoredPassage], **vectors: Any) -> None:
-        facts = [_facts(passage) for passage in passages]
+        facts = [facts_of(passage) for passage in passages]
         with self._stock.putting_in(passages):
             await self._ask("put", ids=[passage.id for passage in passages], facts=facts, **vectors)
 
@@ -367,30 +372,3 @@ class VectorIndex:
         process, self._process = self._process, None
         if process is not None:
             await process.end()
-
-
-def _facts(passage: StoredPassage) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "mark": passage.mark,
-        "collection": passage.collection,
-        "lot": passage.lot,
-        "kind": passage.kind.value,
-        "explains": passage.explains,
-        **{f"serves_{language.value}": True for language in passage.serves},
-    }
-    return facts if passage.topic is None else {**facts, "topic": passage.topic}
-
-
-def _filters(catalogue: Catalogue, lot: Lot, language: Language, topic: str | None) -> list[dict[str, Any]]:
-    """What is looked through: this collection's, other lots', for this language; the question's topic once more."""
-    explained = catalogue.explains(lot.collection, language)
-    conditions: list[dict[str, Any]] = [
-        {"collection": lot.collection},
-        {f"serves_{language.value}": True},
-        {"$or": [{"lot": {"$ne": lot.number}}, {"kind": Kind.FAQ.value}]},
-        {"explains": True} if explained else {"kind": Kind.VERSE.value},
-    ]
-    filters = [{"$and": conditions}]
-    if topic is not None and explained:
-        filters.append({"$and": [*conditions, {"topic": topic}]})
-    return filters

@@ -33,8 +33,9 @@ _LOOK_SECONDS = 1.0
 #: Added to the similarity of a passage on the question's topic: the e5 models' similarities all lie between 0.75 and
 #: 0.9, and a bare "will he come back" is nearer to many lines of verse than to any counsel on love.
 _TOPIC_NEARER = 0.03
-#: Added besides where that is in another language than the reading: likeness across languages is some 0.04 smaller, and
-#: the sense of any lot in the question's own would go before all counsel (a Japanese commentary may have none).
+#: Added besides to all of these where some are in another language than the reading: likeness across languages is some
+#: 0.04 smaller, and the sense of any lot in the question's own would go before all counsel (a Japanese commentary may
+#: have none).
 _FOREIGN_TOPIC_NEARER = 0.05
 #: Taken from counsel on a topic where the question shows none: the sense of a whole lot then tells more.
 _NO_TOPIC_FARTHER = 0.01
@@ -288,14 +289,14 @@ def _by_topic(
     ranked: list[tuple[StoredPassage, float]], topic: str | None, language: Language
 ) -> list[tuple[StoredPassage, float]]:
     """Sorted anew with the question's topic in mind; the scores shown stay as they were."""
+    foreign = any(passage.topic == topic and is_foreign(passage.language, language) for passage, _ in ranked)
+    nearer = _TOPIC_NEARER + _FOREIGN_TOPIC_NEARER * foreign
 
     def worth(found: tuple[StoredPassage, float]) -> float:
         passage, score = found
         if topic is None:
             return score - _NO_TOPIC_FARTHER * (passage.topic is not None)
-        if passage.topic != topic:
-            return score
-        return score + _TOPIC_NEARER + _FOREIGN_TOPIC_NEARER * is_foreign(passage.language, language)
+        return score + nearer * (passage.topic == topic)
 
     return sorted(ranked, key=lambda found: -worth(found))
 

@@ -35,7 +35,7 @@ class Stock:
         self._have: dict[str, str] = {}
         self._lots_pending: Counter[str] = Counter()
         self._answers_pending: Counter[str] = Counter()
-        self._stale = False
+        self._stale = self._leaving = False
         self._faults: Counter[tuple[str, str]] = Counter()  # by id and mark: a text that was changed is another
 
     # -- what it says ---------------------------------------------------------------------------------------------
@@ -65,8 +65,11 @@ class Stock:
 
     def gone(self) -> list[str]:
         """What is to be taken out."""
-        wanted = self._catalogue().passages
-        return [place for place in self._have if place not in wanted]
+        return [place for place in self._have if self._is_gone(place)]
+
+    def _is_gone(self, place: str) -> bool:
+        its = self._catalogue().passages.get(place)
+        return its is None or self._is_aside(place, its.mark)
 
     def missing(self) -> list[StoredPassage]:
         """What is to be put in, or in anew.
@@ -97,15 +100,24 @@ class Stock:
         """The catalogue may be another."""
         wanted = self._catalogue().passages
         left = [passage for passage in wanted.values() if self._lacks(passage)]
-        self._stale = any(place not in wanted for place in self._have)
+        self._stale = self._leaving or any(self._is_gone(place) for place in self._have)
         self._answers_pending = Counter(passage.collection for passage in left if passage.kind is Kind.FAQ)
         self._lots_pending = Counter(passage.collection for passage in left if passage.kind is not Kind.FAQ)
-        self.progress = Progress(len(wanted) - len(left), len(wanted))
+        there = sum(not self._is_aside(place, passage.mark) for place, passage in wanted.items())
+        self.progress = Progress(there - len(left), len(wanted))
 
-    def taken_out(self, places: Iterable[str]) -> None:
-        """These are in it no more."""
+    @contextmanager
+    def taking_out(self, places: Iterable[str]) -> Iterator[None]:
+        """They may be gone at any moment from now on: what comes back meanwhile is missing."""
         for place in places:
             del self._have[place]
+        self._leaving = True
+        self.count()
+        try:
+            yield
+        finally:
+            self._leaving = False
+            self.count()
 
     @contextmanager
     def putting_in(self, passages: Sequence[StoredPassage]) -> Iterator[None]:
@@ -120,15 +132,16 @@ class Stock:
                 (self._answers_pending if passage.kind is Kind.FAQ else self._lots_pending)[passage.collection] -= 1
             self._have[passage.id] = passage.mark
             self._faults.pop((passage.id, passage.mark), None)
+            self._stale |= its is None
         self.progress = Progress(done, self.progress.of, passages[-1].collection)
 
     def ended_with(self, passages: Sequence[StoredPassage]) -> None:
-        """The process ended while these were put in."""
+        """The process ended while these were put in, or the embedder failed over them and over nothing else."""
         for passage in passages:
             self._faults[passage.id, passage.mark] += 1
             if self._is_aside(passage.id, passage.mark):
                 logger.warning(
-                    "the index's process ended twice over the passage %s; it is left out until the next start. Please "
+                    "making a vector failed twice over the passage %s; it is left out until the next start. Please "
                     "look at its text for characters that do not belong there",
                     passage.id,
                     extra={"action": "passage_set_aside"},
