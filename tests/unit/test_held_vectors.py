@@ -75,7 +75,7 @@ def test_of_equals_the_first_are_found(most: int) -> None:
 def test_equals_are_found_in_order_wherever_they_stand(rows: int) -> None:
     rng = random.Random(3)
     vectors = np.array([[rng.gauss(0, 1) for _ in range(384)] for _ in range(rows)], dtype=np.float32)
-    equal = list(range(0, rows, 7)) + [rows - 1]
+    equal = [*range(0, rows, 7), rows - 1]
     vectors[equal] = vectors[0]
     held = HeldVectors([f"{place:04}" for place in range(rows)], [{"lot": 1}] * rows, vectors)
     for most in range(1, len(equal)):

@@ -20,7 +20,7 @@ from jieqian.retrieval.facts import facts_of, filters_for
 from jieqian.retrieval.index_folder import clear_way, embedder_of, move_aside, write_about
 from jieqian.retrieval.index_process import IndexProcess
 from jieqian.retrieval.passage import PASSAGE_CHARACTERS, QUESTION_CHARACTERS, StoredPassage, both_ends
-from jieqian.retrieval.shipped import SHIPPED, ShippedVectors, read_manifest
+from jieqian.retrieval.shipped import SHIPPED, read_manifest
 from jieqian.retrieval.stock import Progress, Stock
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,6 @@ class VectorIndex:
         self.rounds = 0
         self.level = False
         self._folder, self._embedder, self._catalogue, self._shipped_folder = folder, embedder, catalogue, shipped
-        self._shipped: ShippedVectors | None = None
         self._process: IndexProcess | None = None
         self._wake = asyncio.Event()
         self._stock = Stock(catalogue)
@@ -208,7 +207,6 @@ class VectorIndex:
             await self._embedder.close()
 
     async def _open(self) -> None:
-        self._shipped = await asyncio.to_thread(read_manifest, self._shipped_folder)
         self._vectors.clear()  # they may be another embedder's
         self.embedder_id, dimension = await self._embedder.identify()
         self._process = process = IndexProcess()
@@ -275,8 +273,8 @@ class VectorIndex:
                 await self._ask("delete", ids=some)
         self._stock.count()
         new = self._stock.missing()
-        shipped = self._shipped if self._shipped and self._shipped.fit(self.embedder_id) else None
-        rows = shipped.rows if shipped else {}
+        shipped = await asyncio.to_thread(read_manifest, self._shipped_folder) if new else None
+        rows = shipped.rows if shipped and shipped.fit(self.embedder_id) else {}
         ready = [passage for passage in new if passage.text_hash in rows]
         for start in range(0, len(ready), _SHIPPED_BATCH):
             some_ready = ready[start : start + _SHIPPED_BATCH]

@@ -10,6 +10,7 @@ import heapq
 import math
 import re
 import unicodedata
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -41,33 +42,35 @@ class Lexicon:
     """The passages of one collection that serve one language of readings. Safe to search from any thread."""
 
     def __init__(self, passages: Sequence[StoredPassage]) -> None:
-        self._passages = tuple(passages)
+        self.passages = passages
         folded = fold(_BETWEEN.join(passage.meaning for passage in passages)).split(_BETWEEN)
         counts = [Counter(pieces(text)) for text in folded]
         self._lengths = [sum(count.values()) for count in counts]
         self._mean = sum(self._lengths) / max(1, len(counts)) or 1.0
-        self._found_in: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        # Place and times in turn: as tuples they would take ten times the memory of the texts.
+        self._found_in: dict[str, array[int]] = defaultdict(lambda: array("I"))
         for place, count in enumerate(counts):
             for piece, times in count.items():
-                self._found_in[piece].append((place, times))
+                self._found_in[piece].extend((place, times))
 
     def search(self, question: str, topic: str | None) -> list[tuple[StoredPassage, float]]:
         """The passages that have most in common with the question, best first; on a tie in their own order."""
         scores: dict[int, float] = defaultdict(float)
         if topic is not None:
-            for place, passage in enumerate(self._passages):
+            for place, passage in enumerate(self.passages):
                 if passage.topic == topic:
                     scores[place] = _TOPIC_BONUS
         for piece in set(pieces(fold(question))):
             found = self._found_in.get(piece)
             if not found:
                 continue
-            rarity = math.log(1 + (len(self._passages) - len(found) + 0.5) / (len(found) + 0.5))
-            for place, times in found:
+            holders = len(found) // 2
+            rarity = math.log(1 + (len(self.passages) - holders + 0.5) / (holders + 0.5))
+            for place, times in zip(found[::2], found[1::2], strict=True):
                 length = 1 - _B + _B * self._lengths[place] / self._mean
                 scores[place] += rarity * times * (_K1 + 1) / (times + _K1 * length)
         ranked = heapq.nsmallest(_MOST, scores.items(), key=lambda item: (-item[1], item[0]))
-        return [(self._passages[place], score) for place, score in ranked]
+        return [(self.passages[place], score) for place, score in ranked]
 
 
 def fold(text: str) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
 from typing import Protocol
 
 from jieqian.languages import Language
@@ -37,12 +36,13 @@ class Kind(StrEnum):
     FAQ = "faq"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StoredPassage:
-    """One retrievable passage.
+    """One retrievable passage; there are thousands, so each is small.
 
     `serves`: the languages of readings it is found for. `explains`: it holds someone's explanation, not bare verse.
-    `meaning` is what its vector is made of, `text` what a reading is given.
+    `meaning` is what its vector is made of, `text` what a reading is given. `mark`: 16 hexadecimal digits that change
+    with anything the index keeps of it.
     """
 
     id: str
@@ -55,17 +55,16 @@ class StoredPassage:
     explains: bool
     text: str
     meaning: str
+    mark: str = field(init=False)
 
-    @cached_property
+    def __post_init__(self) -> None:
+        whole = [self.text_hash, self.collection, self.lot, self.kind, self.topic, sorted(self.serves), self.explains]
+        object.__setattr__(self, "mark", hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:16])
+
+    @property
     def text_hash(self) -> str:
         """16 hexadecimal digits that change with what the vector is made of."""
         return hashlib.sha256(self.meaning.encode()).hexdigest()[:16]
-
-    @cached_property
-    def mark(self) -> str:
-        """16 hexadecimal digits that change with anything the index keeps of it."""
-        whole = [self.text_hash, self.collection, self.lot, self.kind, self.topic, sorted(self.serves), self.explains]
-        return hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,7 +281,10 @@ def _search_characters(
 ) -> list[tuple[StoredPassage, float]]:
     lexicon = lexicons.get((lot.collection, language))
     if lexicon is None:
-        lexicon = lexicons[lot.collection, language] = Lexicon(catalogue.of(lot.collection, language))
+        passages = catalogue.of(lot.collection, language)
+        # Both Chinese scripts are mostly served by the same.
+        alike = (known for known in lexicons.values() if known.passages == passages)
+        lexicon = lexicons[lot.collection, language] = next(alike, None) or Lexicon(passages)
     return _by_tone(lexicon.search(question, topic), lot, catalogue)
 
 
