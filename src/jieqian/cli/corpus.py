@@ -156,6 +156,8 @@ def _collection_row(library: LotLibrary, collection: Collection) -> tuple[str, .
 def _lot_lines(lot: Lot, language: Language) -> Iterator[str]:
     yield lot.title(language)
     yield f"{lot.fortune.label} ({lot.fortune.polarity})" if lot.fortune else "(no rank printed)"
+    if lot.sign:
+        yield lot.sign
     yield ""
     yield from (f"  {line}" for line in lot.lines)
     if allusion := lot.allusion(language):
@@ -175,8 +177,13 @@ def _commentary_lines(lot: Lot, commentary: Commentary, language: Language) -> I
     for line, gloss in zip(lot.lines, commentary.gloss, strict=True):
         yield f"  {line}: {gloss}"
     yield from ("", commentary.overall, "")
-    for topic, counsel in commentary.topics.items():
-        yield f"{topic}: {counsel}"
+    counsel = lot.counsel(language)
+    if counsel is None:
+        return
+    if counsel.language is not commentary.language:
+        yield f"(There is no counsel by topic in {commentary.language}; this one is in {counsel.language}.)"
+    for topic, text in counsel.topics.items():
+        yield f"{topic}: {text}"
 
 
 def _report(folders: list[Path], findings: list[Finding], errors: int) -> dict[str, Any]:

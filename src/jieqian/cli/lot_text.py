@@ -9,9 +9,12 @@ from jieqian.cli.words import Words
 
 
 def lot_lines(lot: Mapping[str, Any], words: Words) -> Iterator[str]:
-    """The lot of the API (contract, section 2): rank, verse with its gloss, sense, topics, allusion; not its title."""
+    """The lot of the API (contract, section 2): rank, sign, verse with its gloss, sense, topics, allusion; not its title."""
     if fortune := lot.get("fortune"):
         yield f"{words('lot.fortune')}: {fortune['label']}"
+        yield ""
+    if sign := lot.get("sign"):
+        yield f"{words('lot.sign')}: {sign}"
         yield ""
     note = lot.get("commentary") or {}
     glosses = note.get("gloss") or []
@@ -25,6 +28,8 @@ def lot_lines(lot: Mapping[str, Any], words: Words) -> Iterator[str]:
         return
     yield note["overall"]
     yield ""
+    if note.get("topics_language", note["language"]) != note["language"]:
+        yield words("lot.topics_foreign")
     for topic, counsel in (note.get("topics") or {}).items():
         name = words(f"topic.{topic}") if words.has(f"topic.{topic}") else topic
         yield f"{name}: {counsel}"

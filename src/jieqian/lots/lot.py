@@ -52,13 +52,18 @@ class Commentary:
     overall: str
     topics: Mapping[str, str]
 
-    def as_dict(self) -> dict[str, Any]:
-        """`{"language", "gloss", "overall", "topics"}`, as the API shows it."""
+    def as_dict(self, counsel: Commentary | None = None) -> dict[str, Any]:
+        """`{"language", "gloss", "overall", "topics", "topics_language"}`, as the API shows it.
+
+        `counsel` has the topics where this one has none (`Lot.counsel`).
+        """
+        said = counsel or self
         return {
             "language": self.language.value,
             "gloss": list(self.gloss),
             "overall": self.overall,
-            "topics": dict(self.topics),
+            "topics": dict(said.topics),
+            "topics_language": said.language.value,
         }
 
 
@@ -74,6 +79,7 @@ class Lot:
     titles: Mapping[Language, str] = field(default_factory=_nothing)
     allusions: Mapping[Language, str] = field(default_factory=_nothing)
     commentaries: Mapping[Language, Commentary] = field(default_factory=_nothing)
+    sign: str | None = None
 
     @property
     def id(self) -> str:
@@ -109,7 +115,7 @@ class Lot:
 
     def as_dict(self, language: Language) -> dict[str, Any]:
         """The lot as the API shows it (contract, section 2)."""
-        commentary = self.commentary(language)
+        commentary, counsel = self.commentary(language), self.counsel(language)
         return {
             "collection": self.collection,
             "number": self.number,
@@ -117,10 +123,23 @@ class Lot:
             "title": self.title(language),
             "lines": list(self.lines),
             "fortune": self.fortune.as_dict() if self.fortune else None,
+            "sign": self.sign,
             "allusion": self.allusion(language),
             "edition": self.edition,
-            "commentary": commentary.as_dict() if commentary else None,
+            "commentary": commentary.as_dict(counsel) if commentary else None,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Custom:
+    """How a lot is drawn at these temples: `holy_throws` in a row confirm it (0: none are thrown)."""
+
+    holy_throws: int
+    text: Mapping[Language, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """`{"holy_throws", "text"}`, as the API shows it."""
+        return {"holy_throws": self.holy_throws, "text": dict(self.text)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +155,9 @@ class Collection:
     source: str
     licence: str
     notes: Mapping[Language, str] = field(default_factory=_nothing)
+    story: Mapping[Language, str] = field(default_factory=_nothing)
+    asked_for: Mapping[Language, str] = field(default_factory=_nothing)
+    custom: Custom | None = None
 
     def name(self, language: Language) -> str:
         """The collection's name in that language, or its Traditional Chinese one."""
@@ -147,6 +169,9 @@ class Collection:
             "id": self.id,
             "names": dict(self.names),
             "deity": dict(self.deity),
+            "story": dict(self.story),
+            "asked_for": dict(self.asked_for),
+            "custom": self.custom and self.custom.as_dict(),
             "lots": self.size,
             "aliases": list(self.aliases),
             "edition": self.edition,

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from jieqian.languages import Language
 from jieqian.lots.finding import Finding
-from jieqian.lots.lot import Collection, Commentary, Fortune, Lot, Polarity
+from jieqian.lots.lot import Collection, Commentary, Custom, Fortune, Lot, Polarity
 from jieqian.lots.pack_format import CollectionEntry, CommentaryEntry, LotEntry, Tag
 from jieqian.lots.script import simplify_all
 from jieqian.lots.titles import lot_titles
@@ -25,6 +25,7 @@ LOTS_FILE = "lots.jsonl"
 MAX_FILE_BYTES = 32 * 1024 * 1024
 MAX_LINE_BYTES = 256 * 1024
 _MOST_FINDINGS = 500
+_LANGUAGES: tuple[tuple[Tag, Language], ...] = tuple((language.value, language) for language in Language)
 
 _Entry = TypeVar("_Entry", bound=BaseModel)
 _Value = TypeVar("_Value")
@@ -229,8 +230,19 @@ def _collection(entry: CollectionEntry) -> Collection:
         edition=entry.edition,
         source=entry.source,
         licence=entry.licence,
-        notes=_by_language(entry.notes, str),
+        notes=_in_both_scripts(entry.notes),
+        story=_in_both_scripts(entry.story or {}),
+        asked_for=_in_both_scripts(entry.asked_for or {}),
+        custom=Custom(entry.custom.holy_throws, _in_both_scripts(entry.custom.text)) if entry.custom else None,
     )
+
+
+def _in_both_scripts(texts: Mapping[Tag, str]) -> Mapping[Language, str]:
+    """By language; Simplified made from Traditional where it is missing."""
+    made: dict[Tag, str] = dict(texts)
+    if "zh-Hant" in made and "zh-Hans" not in made:
+        made["zh-Hans"] = simplify_all([made["zh-Hant"]])[0]
+    return _by_language(made, str)
 
 
 def _in_four(names: Mapping[Tag, str]) -> Mapping[Language, str]:
@@ -241,7 +253,7 @@ def _in_four(names: Mapping[Tag, str]) -> Mapping[Language, str]:
 
 
 def _by_language(texts: Mapping[Any, _Value], make: Callable[[_Value], Any]) -> Mapping[Language, Any]:
-    return MappingProxyType({language: make(texts[language.value]) for language in Language if language.value in texts})
+    return MappingProxyType({language: make(texts[tag]) for tag, language in _LANGUAGES if tag in texts})
 
 
 def _lots(collection: Collection, entries: list[LotEntry]) -> tuple[Lot, ...]:
@@ -253,9 +265,9 @@ def _lot(collection: Collection, entry: LotEntry, simplified: _Simplified) -> Lo
     titles = {**lot_titles(collection.names, entry.number), **_by_language(entry.title, str)}
     allusions = dict(_by_language(entry.allusion, str))
     commentaries = {
-        language: _commentary(language, entry.commentary[language.value])
-        for language in Language
-        if language.value in entry.commentary
+        language: _commentary(language, entry.commentary[tag])
+        for tag, language in _LANGUAGES
+        if tag in entry.commentary
     }
     if Language.ZH_HANT in allusions and Language.ZH_HANS not in allusions:
         allusions[Language.ZH_HANS] = simplified[allusions[Language.ZH_HANT]]
@@ -272,6 +284,7 @@ def _lot(collection: Collection, entry: LotEntry, simplified: _Simplified) -> Lo
         titles=MappingProxyType(titles),
         allusions=MappingProxyType(allusions),
         commentaries=MappingProxyType(commentaries),
+        sign=entry.sign,
     )
 
 

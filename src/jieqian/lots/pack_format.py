@@ -63,13 +63,20 @@ def _names_hold_two(names: dict[Tag, str]) -> dict[Tag, str]:
     return names
 
 
-Names = Annotated[
-    dict[Tag, Name], AfterValidator(_names_hold_two), Field(json_schema_extra={"required": ["zh-Hant", "en"]})
-]
+_IN_TWO = (AfterValidator(_names_hold_two), Field(json_schema_extra={"required": ["zh-Hant", "en"]}))
+Names = Annotated[dict[Tag, Name], *_IN_TWO]
+Paragraphs = Annotated[dict[Tag, Paragraph], *_IN_TWO]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class CustomEntry(_Strict):
+    """How a lot is drawn at these temples."""
+
+    holy_throws: int = Field(ge=0, le=9, description="Holy throws in a row that confirm a lot; 0: none are thrown")
+    text: Paragraphs = Field(description="How it is drawn and when it is drawn again, by language")
 
 
 class CollectionEntry(_Strict):
@@ -80,6 +87,9 @@ class CollectionEntry(_Strict):
     )
     names: Names = Field(description="The collection's name by language; zh-Hant and en at least")
     deity: Names = Field(description="The deity's name by language; zh-Hant and en at least")
+    story: Paragraphs | None = Field(default=None, description="Who the deity is and was, by language")
+    asked_for: Paragraphs | None = Field(default=None, description="What the deity is asked for, by language")
+    custom: CustomEntry | None = None
     aliases: list[Name] = Field(
         max_length=100,
         description="Other names. Case, blanks, hyphens, underscores and the Chinese script do not count",
@@ -151,6 +161,9 @@ class LotEntry(_Strict):
         min_length=1, max_length=20, description="The verse, one string a line, without punctuation at its end"
     )
     fortune: FortuneEntry | None = Field(description="The rank; null where none is printed")
+    sign: Name | None = Field(
+        default=None, description="What stands beside the verse: a stem and branch, a hexagram, as printed"
+    )
     title: dict[Tag, Name] = Field(
         default_factory=dict, description="By language; else made from the collection's name and the number"
     )

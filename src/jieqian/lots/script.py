@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _BETWEEN = "\x1f"
 # Mainland print has its own marks, and 它 where Taiwan writes 牠; `tw2s` leaves both alone.
-_MAINLAND = str.maketrans("「」『』〈〉・牠", "“”‘’《》·它")
+_MAINLAND = tuple(zip("「」『』〈〉・牠", "“”‘’《》·它", strict=True))
 
 
 @cache
@@ -37,7 +37,10 @@ def simplify_all(texts: Sequence[str]) -> list[str]:
     """Each text in Simplified characters with mainland marks; one conversion for all (none holds U+001F)."""
     if not texts:
         return []
-    return str(_converter().convert(_BETWEEN.join(texts))).translate(_MAINLAND).split(_BETWEEN)
+    made = str(_converter().convert(_BETWEEN.join(texts)))
+    for taiwan, mainland in _MAINLAND:  # five times as fast as `translate`
+        made = made.replace(taiwan, mainland)
+    return made.split(_BETWEEN)
 
 
 def is_simplified_form(character: str) -> bool:

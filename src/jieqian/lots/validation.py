@@ -39,8 +39,16 @@ def validate_pack(folder: Path) -> list[Finding]:
 
 
 def _collection_findings(file: str, collection: CollectionEntry) -> Iterator[Finding]:
-    for key, texts in (("names", collection.names), ("deity", collection.deity), ("notes", collection.notes)):
-        for tag, text in texts.items():
+    told = {
+        "names": collection.names,
+        "deity": collection.deity,
+        "notes": collection.notes,
+        "story": collection.story,
+        "asked_for": collection.asked_for,
+        "custom": collection.custom and collection.custom.text,
+    }
+    for key, texts in told.items():
+        for tag, text in (texts or {}).items():
             # English may name ranks in Chinese, and `notes`, `source` and `licence` may hold links.
             if tag != "en":
                 yield from (

@@ -171,7 +171,10 @@ def _actions(stand: _Stand) -> str:
         return stand.of_topic("action")
     if stand.counsel_foreign:
         language = stand.language_of(stand.counsel)
-        given = "\n".join(counsel.values())
+        given = "\n".join(
+            text if len(counsel) == 1 else f"{stand.frame('counsel_item', topic=stand.topic_name(topic))}\n{text}"
+            for topic, text in counsel.items()
+        )
         return f"{stand.of_topic('action')}\n{stand.frame('counsel_foreign', language=language)}\n{given}"
     if len(counsel) == 1:
         ((topic, text),) = counsel.items()
