@@ -150,7 +150,7 @@ def test_what_a_model_writes_cannot_steer_the_terminal(run: Commands, ollama: Mo
         (("read", "會順利嗎？", "--lot", "YueLao_1", "--mode", "best"), "mode"),
         (("read", " ", "--lot", "YueLao_1"), "question"),
         (("read", "會" * 2001, "--lot", "YueLao_1"), "2,000"),
-        (("read", "會順利嗎？"), "(guanyin, yuelao): --collection guanyin"),
+        (("read", "會順利嗎？"), "(guandi, guanyin, jiazi, sensoji, wongtaisin, yuelao): --collection guandi"),
         (("read",), "read --help"),
     ],
 )

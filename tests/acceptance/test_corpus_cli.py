@@ -43,8 +43,8 @@ def test_list_is_plain_when_piped(corpus):
     answer = corpus("list")
     assert (answer.returncode, answer.stderr) == (0, "")
     rows = [line.split("\t") for line in answer.stdout.splitlines()]
-    assert [row[0] for row in rows] == ["id", "guanyin", "yuelao"]
-    assert rows[2][1:4] == ["月老靈籤", "Yue Lao's Hundred Lots", "100"]
+    assert [row[0] for row in rows] == ["id", "guandi", "guanyin", "jiazi", "sensoji", "wongtaisin", "yuelao"]
+    assert rows[-1][1:4] == ["月老靈籤", "Yue Lao's Hundred Lots", "100"]
     assert "\x1b" not in answer.stdout
 
 
@@ -53,7 +53,7 @@ def test_list_shows_an_added_collection_and_names_a_broken_one(corpus, tmp_path)
     write_pack(tmp_path / "data" / "collections" / "broken", GOOD[:1], id="broken")
     answer = corpus("list", "--json")
     assert answer.returncode == 0
-    assert [each["id"] for each in json.loads(answer.stdout)] == ["guanyin", "yuelao", "river"]
+    assert [each["id"] for each in json.loads(answer.stdout)][-2:] == ["yuelao", "river"]
     assert "1 of 2 lots missing: 2" in answer.stderr
     assert len(answer.stderr.splitlines()) == 1
 
@@ -108,7 +108,7 @@ def test_show_tells_what_is_wrong_in_one_line(corpus, arguments, said):
 def test_validate_passes_the_packaged_packs(corpus):
     answer = corpus("validate")
     assert answer.returncode == 0
-    assert "2 checked: 0 errors" in answer.stdout
+    assert "6 checked: 0 errors" in answer.stdout
 
 
 def test_validate_prints_file_and_line_of_every_fault(corpus, tmp_path):

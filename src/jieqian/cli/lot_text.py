@@ -9,7 +9,7 @@ from jieqian.cli.words import Words
 
 
 def lot_lines(lot: Mapping[str, Any], words: Words) -> Iterator[str]:
-    """The lot of the API (contract, section 2): rank, sign, verse with its gloss, sense, topics, allusion; not its title."""
+    """The lot of the API (contract, section 2), all of it but its title."""
     if fortune := lot.get("fortune"):
         yield f"{words('lot.fortune')}: {fortune['label']}"
         yield ""
