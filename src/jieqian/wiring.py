@@ -21,13 +21,12 @@ from jieqian.events.live import LiveEvents
 from jieqian.faq.entry import FaqStatus
 from jieqian.faq.review import FaqReview, passage_of
 from jieqian.faq.scribe import FaqScribe
-from jieqian.fitting import choose, choose_named, make_retriever
+from jieqian.fitting import choose, choose_named, make_retriever, offered_lots
 from jieqian.keeping.folder import own_data_dir, own_database
 from jieqian.keeping.placing import is_restore_pending
 from jieqian.languages import Language
 from jieqian.logs import LOOP_BLOCKED
 from jieqian.lots.following import follow_folders
-from jieqian.lots.library import LotLibrary
 from jieqian.lots.lot import Lot
 from jieqian.metrics.loop_watch import Block, LoopWatch, watch
 from jieqian.metrics.prometheus import Metrics
@@ -77,7 +76,7 @@ class House:
         self.live = LiveEvents()
         self.metrics = Metrics()
         self.store = SqlTaskStore(url, announce=self._announce, most_answers=settings.cache_entries)
-        self.lots = LotLibrary.in_data_dir(settings.data_dir)
+        self.lots = offered_lots(settings)
         self.gauge = Gauge(self.store, lambda: self.engines.in_use(), self._is_busy)
         self.warmer = Warmer(self._is_busy)
         modes = Modes(settings, self.gauge)

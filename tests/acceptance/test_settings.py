@@ -48,6 +48,7 @@ def told_once(ended: subprocess.CompletedProcess[str], word: str) -> None:
         ("workers", "0", "WORKERS"),
         ("base_path", "jieqian", "BASE_PATH"),
         ("trusted_proxies", "*", "TRUSTED_PROXIES"),
+        ("collections", "yuelao,nowhere", "JIEQIAN_COLLECTIONS names nowhere, which is no collection here"),
     ],
 )
 def test_a_setting_that_cannot_be_meant_is_told_in_one_line(tmp_path: Path, name: str, value: str, word: str) -> None:

@@ -169,6 +169,15 @@ def test_readers_never_see_half_a_reload(tmp_path):
     assert wrong == []
 
 
+def test_only_the_collections_on_offer_are_there(tmp_path):
+    write_pack(tmp_path / COLLECTIONS_FOLDER / "mine")
+    library = LotLibrary.in_data_dir(tmp_path, ["sample", "jiazi", "nowhere"])
+    assert [each.id for each in library.collections()] == ["jiazi", "sample"]
+    assert library.missing == ["nowhere"]
+    library.reload()
+    assert [each.id for each in library.collections()] == ["jiazi", "sample"]
+
+
 def test_folders_that_are_not_there_are_empty(tmp_path):
     library = LotLibrary([tmp_path / "none", PACKAGED])
     assert library.collections()[0].id == "guandi"

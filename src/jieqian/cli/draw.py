@@ -52,9 +52,9 @@ def draw(
 
     Example: jieqian draw --verify draw.json
     """
-    data_dir = load_settings().data_dir
-    expect_usable(data_dir, writes=False)
-    library = LotLibrary.in_data_dir(data_dir)
+    settings = load_settings()
+    expect_usable(settings.data_dir, writes=False)
+    library = LotLibrary.in_data_dir(settings.data_dir, settings.collections)
     if check is not None:
         _verify(check, library, as_json=as_json)
         return

@@ -214,13 +214,16 @@ def _examine_tables(connection: sqlite3.Connection, file: Path) -> Iterator[Exam
 
 def examine_collections(settings: Settings) -> Iterator[Examined]:
     """Those of the package and those in DATA_DIR."""
-    library = LotLibrary.in_data_dir(settings.data_dir)
+    library = LotLibrary.in_data_dir(settings.data_dir, settings.collections)
     there = library.collections()
     lots = sum(collection.size for collection in there)
     if there:
         yield Examined(State.OK, "collections", f"{', '.join(each.id for each in there)}: {lots} lots")
     else:
         yield Examined(State.FAIL, "collections", "there are none", f"{PIP_INSTALL} --force-reinstall -e .")
+    for wanted in library.missing:
+        told = f"JIEQIAN_COLLECTIONS names {wanted}, which is not there"
+        yield Examined(State.FAIL, "collections", told, "jieqian corpus list")
     for problem in library.problems:
         yield Examined(State.WARN, "collections", f"left out: {problem}", "jieqian corpus validate")
 

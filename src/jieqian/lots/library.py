@@ -40,27 +40,36 @@ class LotLibrary:
     """Every collection of the given folders, held in memory; safe to read from any thread.
 
     Each folder holds packs, one a subfolder; a folder that is not there is empty. A fault in a pack of
-    `must_load` raises PackError; a fault in any other leaves that pack out and is kept in `problems`.
+    `must_load` raises PackError; a fault in any other leaves that pack out and is kept in `problems`. With `offered`,
+    ids, the other collections are left out too.
     """
 
-    def __init__(self, folders: Iterable[Path] = (PACKAGED,), *, must_load: Path = PACKAGED) -> None:
+    def __init__(
+        self, folders: Iterable[Path] = (PACKAGED,), *, must_load: Path = PACKAGED, offered: Iterable[str] = ()
+    ) -> None:
         self._folders = tuple(folders)
         self._must_load = must_load
+        self._offered = tuple(offered)
         #: The `fingerprint` of what was read last.
         self.read_at = self.fingerprint()
-        self._shelf = _read(self._folders, must_load)
+        self._shelf = _read(self._folders, must_load, self._offered)
         self.lookups = 0
         self.hits = 0
 
     @classmethod
-    def in_data_dir(cls, data_dir: Path) -> LotLibrary:
+    def in_data_dir(cls, data_dir: Path, offered: Iterable[str] = ()) -> LotLibrary:
         """The packaged collections and those in `data_dir`/collections."""
-        return cls((PACKAGED, data_dir / COLLECTIONS_FOLDER))
+        return cls((PACKAGED, data_dir / COLLECTIONS_FOLDER), offered=offered)
 
     @property
     def problems(self) -> list[PackError]:
         """Why packs of an operator's folder were left out."""
         return list(self._shelf.problems)
+
+    @property
+    def missing(self) -> list[str]:
+        """Ids that are offered and not there."""
+        return [wanted for wanted in self._offered if wanted not in self._shelf.collections]
 
     def collections(self) -> list[Collection]:
         """Every collection, packaged ones first, each folder's in order of id."""
@@ -138,7 +147,7 @@ class LotLibrary:
     def reload(self) -> None:
         """Read every folder again; readers see the old state or the new. Raises PackError and keeps the old one."""
         self.read_at = self.fingerprint()
-        self._shelf = _read(self._folders, self._must_load)
+        self._shelf = _read(self._folders, self._must_load, self._offered)
 
 
 def pack_folders(folder: Path) -> list[Path]:
@@ -155,7 +164,7 @@ def fold_alias(alias: str) -> str:
     return to_simplified(kept) if kept.isprintable() else ""
 
 
-def _read(folders: tuple[Path, ...], must_load: Path) -> _Shelf:
+def _read(folders: tuple[Path, ...], must_load: Path, offered: tuple[str, ...]) -> _Shelf:
     collections: dict[str, Collection] = {}
     lots: dict[str, tuple[Lot, ...]] = {}
     places: dict[str, Path] = {}
@@ -163,8 +172,12 @@ def _read(folders: tuple[Path, ...], must_load: Path) -> _Shelf:
     problems: list[PackError] = []
     for folder in folders:
         for pack in pack_folders(folder):
+            if offered and folder == PACKAGED and pack.name not in offered:  # ours are named as their collection
+                continue
             try:
                 collection, its_lots = load_pack(pack)
+                if offered and collection.id not in offered:
+                    continue
                 aliases = _aliases(collection, by_alias, pack)
             except PackError as error:
                 if folder == must_load:
