@@ -1,24 +1,27 @@
-"""Make docs/reference/ from the code; with --check, say what is stale and change nothing."""
+"""Make docs/reference/ and docs/collections/ from code and packs; with --check, say what is stale, change nothing."""
 
 from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 import typer.main
+from collection_pages import collection_page
 from fastapi import FastAPI
 
 from jieqian import cli, errors
 from jieqian.api import admin, draws, health, lots, tasks
 from jieqian.events import event as events
+from jieqian.lots.library import PACKAGED, pack_folders
 from jieqian.settings import Settings
 
-FOLDER = Path(__file__).parent.parent / "docs" / "reference"
-NOTE = "<!-- Made by `make reference` from the code; change the code, not this page. -->\n\n"
+DOCS = Path(__file__).parent.parent / "docs"
+NOTE = "<!-- Made by `make reference` from the code and the packs; change those, not this page. -->\n\n"
 
 
 def settings_page() -> str:
@@ -93,12 +96,13 @@ def api_page() -> str:
     return "\n".join(rows) + "\n"
 
 
-PAGES = {
-    "api.md": api_page,
-    "settings.md": settings_page,
-    "cli.md": cli_page,
-    "errors.md": errors_page,
-    "events.md": events_page,
+PAGES: dict[str, Callable[[], str]] = {
+    "reference/api.md": api_page,
+    "reference/settings.md": settings_page,
+    "reference/cli.md": cli_page,
+    "reference/errors.md": errors_page,
+    "reference/events.md": events_page,
+    **{f"collections/{pack.name}.md": partial(collection_page, pack) for pack in pack_folders(PACKAGED)},
 }
 
 
@@ -106,14 +110,14 @@ def main(arguments: list[str]) -> int:
     """Write the pages, or with --check compare them."""
     stale = []
     for name, make in PAGES.items():
-        page, path = NOTE + make(), FOLDER / name
+        page, path = NOTE + make(), DOCS / name
         if "--check" not in arguments:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(page, encoding="utf-8")
         elif not path.exists() or path.read_text(encoding="utf-8") != page:
             stale.append(name)
     if stale:
-        print(f"stale: docs/reference/{', '.join(stale)}; run `make reference`", file=sys.stderr)
+        print(f"stale in docs/: {', '.join(stale)}; run `make reference`", file=sys.stderr)
     return 1 if stale else 0
 
 
