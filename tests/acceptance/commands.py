@@ -36,6 +36,7 @@ class Commands:
             "JIEQIAN_DATA_DIR": str(self.data_dir),
             "LANG": "C.UTF-8",
             "JIEQIAN_EMBEDDER": "lexical",
+            "JIEQIAN_COLLECTIONS": "guanyin,yuelao",  # the others cost each command a moment
             **own,
             **more,
         }

@@ -67,7 +67,7 @@ def test_in_a_pipe_it_is_plain_text_in_order_and_the_stages_go_to_stderr(run: Co
     assert "\x1b" not in answer.stdout + answer.stderr
     assert "\r" not in answer.stdout + answer.stderr
     stages = [line.partition(":")[0] for line in answer.stderr.splitlines()]
-    assert stages == ["排隊", "取籤", "查找資料", "書寫", "核對"]
+    assert stages == ["排隊", "取籤", "查找資料", "書寫", "核對"], answer.stderr
 
 
 def test_json_is_the_reading_of_the_contract_and_nothing_else(run: Commands) -> None:
@@ -150,7 +150,7 @@ def test_what_a_model_writes_cannot_steer_the_terminal(run: Commands, ollama: Mo
         (("read", "會順利嗎？", "--lot", "YueLao_1", "--mode", "best"), "mode"),
         (("read", " ", "--lot", "YueLao_1"), "question"),
         (("read", "會" * 2001, "--lot", "YueLao_1"), "2,000"),
-        (("read", "會順利嗎？"), "(guandi, guanyin, jiazi, sensoji, wongtaisin, yuelao): --collection guandi"),
+        (("read", "會順利嗎？"), "(guanyin, yuelao): --collection guanyin"),
         (("read",), "read --help"),
     ],
 )

@@ -86,7 +86,7 @@ class FaqScribe:
             async with asyncio.timeout(seconds):
                 await self.settled()
         except TimeoutError:
-            logger.warning("candidates dropped", extra={"action": "faq_dropped", "tasks": self._waiting.qsize()})
+            logger.info("candidates dropped", extra={"action": "faq_dropped", "tasks": self._waiting.qsize()})
         self._work.cancel()
         await asyncio.gather(self._work, return_exceptions=True)
         self._work = None

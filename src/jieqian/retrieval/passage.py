@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Protocol
 
 from jieqian.languages import Language
@@ -58,13 +58,18 @@ class StoredPassage:
     mark: str = field(init=False)
 
     def __post_init__(self) -> None:
-        whole = [self.text_hash, self.collection, self.lot, self.kind, self.topic, sorted(self.serves), self.explains]
-        object.__setattr__(self, "mark", hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:16])
+        facts = f"{self.collection} {self.lot} {self.kind} {self.topic} {_in_order(self.serves)} {self.explains}"
+        object.__setattr__(self, "mark", hashlib.sha256(f"{facts} {self.meaning}".encode()).hexdigest()[:16])
 
     @property
     def text_hash(self) -> str:
         """16 hexadecimal digits that change with what the vector is made of."""
         return hashlib.sha256(self.meaning.encode()).hexdigest()[:16]
+
+
+@cache
+def _in_order(languages: frozenset[Language]) -> str:
+    return ",".join(sorted(languages))
 
 
 @dataclass(frozen=True, slots=True)
