@@ -14,7 +14,8 @@ run: $(VENV)/.installed ## Set up and serve the pages, the API and the workers
 
 # Programs in processes of their own mostly wait: four modules at a time keep two cores busy.
 test: $(VENV)/.installed-dev ## Set up and run every test
-	$(VENV)/bin/python -m pytest tests/unit tests/contract tests/wire
+	$(VENV)/bin/python -m pytest -n 2 tests/unit
+	$(VENV)/bin/python -m pytest tests/contract tests/wire
 	$(VENV)/bin/python -m pytest -n 4 --dist loadscope tests/acceptance tests/browser
 
 check: $(VENV)/.installed-dev ## Lint, types, and documentation that is made from the code
