@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
+from jieqian.cli.lot_text import lot_lines
+from jieqian.cli.words import Words
 from jieqian.languages import Language
 from jieqian.lots.library import LotLibrary
-from jieqian.lots.lot import Lot
 
 _OF_EACH = 3
 
@@ -30,27 +30,10 @@ def main(target: str, seed: str = "20261129") -> None:
             lot = library.lot(collection.id, number)
             lines += [f"## {lot.id}", ""]
             for language in Language:
-                lines += [f"### {language.value}", "", *_lot_lines(lot, language), ""]
+                words = Words(language)
+                lines += [f"### {language.value}", "", f"**{lot.title(language)}**", "", "```text"]
+                lines += [*lot_lines(lot.as_dict(language), words), "```", ""]
     Path(target).write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
-
-
-def _lot_lines(lot: Lot, language: Language) -> Iterator[str]:
-    rank = " · ".join(filter(None, [lot.fortune and lot.fortune.label, lot.sign]))
-    yield f"**{lot.title(language)}**" + (f" ({rank})" if rank else "")
-    yield ""
-    commentary = lot.commentary(language)
-    assert commentary is not None
-    for line, gloss in zip(lot.lines, commentary.gloss, strict=True):
-        yield f"- {line}: {gloss}"
-    yield from ("", commentary.overall, "")
-    if allusion := lot.allusion(language):
-        yield from (f"*{allusion}*", "")
-    counsel = lot.counsel(language)
-    assert counsel is not None
-    if counsel.language is not commentary.language:
-        yield f"Counsel by topic is given in {counsel.language.value}."
-        return
-    yield from (f"- {topic}: {text}" for topic, text in counsel.topics.items())
 
 
 if __name__ == "__main__":

@@ -72,6 +72,7 @@ def test_a_commentary_in_another_language_is_said_to_be_one() -> None:
     texts = stand_in(sample_lot(), Language.JA, "hi")
     for name in (SectionName.LINE_BY_LINE, SectionName.OVERALL_DEVELOPMENT, SectionName.SUGGESTED_ACTIONS):
         assert "英語" in texts[name]
+    assert texts[SectionName.SUGGESTED_ACTIONS].count("について：\nOn ") == 2, "each of two counsels is named"
     assert "英語" not in texts[SectionName.CONCLUSION]
 
 

@@ -61,6 +61,7 @@ def test_marks_say_of_what_kind_it_was(question: str, told: str):
 def test_a_name_in_hiragana_is_not_found_inside_other_words():
     told = mask(["妹のまいの結婚はうまくいきますか", "迷ってしまいますが、うまい話には気をつけて、まいさん"])
     assert told[1] == "迷ってしまいますが、うまい話には気をつけて、‹name›さん"
+    assert mask(["妹のまいの結婚はうまくいきますか", "まいって呼ばれる人"])[1] == "‹name›って呼ばれる人"
 
 
 def test_a_name_found_once_is_masked_everywhere():

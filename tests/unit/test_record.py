@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +11,7 @@ import pytest
 from jieqian.errors import StoreUnwritable
 from jieqian.reading.record import Record
 from jieqian.retrieval.finding import Found
-from jieqian.tasks.task import Status, Task
-from jieqian.testing.sample_tasks import sample_request
+from jieqian.testing.sample_tasks import sample_task
 
 
 class FullDisk:
@@ -25,9 +23,7 @@ class FullDisk:
 
 
 async def test_a_write_that_fails_is_heard_though_the_deadline_passes_meanwhile():
-    new = sample_request(created_at=time.time())
-    fields = {name: getattr(new, name) for name in new.__slots__ if name not in ("idempotency_key", "body_hash")}
-    record = Record(replace(Task(seq=1, status=Status.RUNNING, **fields)), "token", FullDisk())  # type: ignore[arg-type]
+    record = Record(sample_task(created_at=time.time()), "token", FullDisk())  # type: ignore[arg-type]
     record.picked_up({}, first=True)
     record.keep_sources(Found((), "vector", None, "v1"))
     with pytest.raises(StoreUnwritable):

@@ -10,16 +10,14 @@ from jieqian.reading.stopwatch import STAGE_KEYS, Stopwatch
 from jieqian.tasks.clock import ACCEPTED, accepted_mark, steady
 from jieqian.tasks.task import Status, Task
 from jieqian.tasks.timings import ADDING_UP, settled
-from jieqian.testing.sample_tasks import sample_request
+from jieqian.testing.sample_tasks import sample_task
 
 A_WHILE = 0.01
 
 
 def a_task(age: float = 0.0, **changes) -> Task:
     """A task that was asked for `age` seconds ago."""
-    new = sample_request(created_at=time.time() - age)
-    fields = {name: getattr(new, name) for name in new.__slots__ if name not in ("idempotency_key", "body_hash")}
-    return replace(Task(seq=1, status=Status.RUNNING, **fields), **changes)
+    return sample_task(created_at=time.time() - age, **changes)
 
 
 def parts(measured: dict[str, float]) -> float:

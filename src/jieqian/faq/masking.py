@@ -21,9 +21,9 @@ MARKS = {kind: f"‹{kind}›" for kind in ("name", "number", "date", "address",
 _ANY_MARK = re.compile("|".join(map(re.escape, MARKS.values())))
 _STRONGEST_FIRST = ("contact", "address", "date", "number", "name")
 _LATIN_WORD = re.compile(rf"{LATIN}{{2,}}")
-_KANA_NAME = re.compile("[\u3041-\u3096]+")
+_KANA_NAME = re.compile("[\u3041-\u3096]{2,}")
 #: What may follow a name in hiragana: without it "Mai" would be found in 迷ってしまいます.
-_AFTER_KANA = r"(?=[はがをにともでへやの、。,.?!\s]|さん|ちゃん|くん|$)"
+_AFTER_KANA = r"(?=[はがをにともでへやのねよ、。,.?!\s]|さん|さま|ちゃん|くん|って|という|です|だ|$)"
 _COUNTS = "0-9〇零一二三四五六七八九十百"
 # Lots, shares of a hundred, years near ours: they tell nothing of a person.
 _KEPT_NUMBERS = re.compile(

@@ -29,7 +29,7 @@ _RESTS, _LOOK_SECONDS = 20, 0.1
 #: How many of a lot's entries a new question is compared with.
 _MOST_COMPARED = 500
 #: How long an orderly stop waits for the candidates of the last readings, in seconds.
-STOP_SECONDS = 2.0
+STOP_SECONDS = 5.0
 
 
 class FaqMeasured(Protocol):
@@ -86,7 +86,7 @@ class FaqScribe:
             async with asyncio.timeout(seconds):
                 await self.settled()
         except TimeoutError:
-            logger.info("candidates dropped", extra={"action": "faq_dropped", "tasks": self._waiting.qsize()})
+            logger.warning("candidates dropped", extra={"action": "faq_dropped", "tasks": self._waiting.qsize()})
         self._work.cancel()
         await asyncio.gather(self._work, return_exceptions=True)
         self._work = None

@@ -109,9 +109,10 @@ class OllamaEmbedder:
         except (KeyError, TypeError, ValueError) as error:
             no_vectors = f"{self._http.shown_url} gave no vectors; is {self._model} an embedding model?"
             raise IndexFailed("embedder", no_vectors) from error
-        # A vector of nothing but noughts, or of what is no number, has no direction.
-        if len(vectors) != len(texts) or not all(0 < sum(map(abs, vector)) < math.inf for vector in vectors):
+        if len(vectors) != len(texts):
             raise IndexFailed("embedder", f"{self._http.shown_url} gave {len(vectors)} vectors for {len(texts)} texts")
+        if not all(0 < sum(map(abs, vector)) < math.inf for vector in vectors):  # nothing but noughts, or no numbers
+            raise IndexFailed("embedder", f"{self._http.shown_url} gave a vector that points nowhere")
         return vectors
 
 

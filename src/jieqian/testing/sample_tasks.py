@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from jieqian.events.event import Event, LotShown, Queued, StoredEvent
 from jieqian.languages import Language
 from jieqian.sections.section import Section, SectionName, SectionSource
-from jieqian.tasks.task import Mode, NewTask, StrategyName
+from jieqian.tasks.task import Mode, NewTask, Status, StrategyName, Task
 
 #: Seconds since the epoch; when a sample request was made unless it says otherwise.
 SAMPLE_TIME = 1_750_000_000.0
@@ -29,6 +30,14 @@ def sample_request(caller: str = "asker", **changes: Any) -> NewTask:
         "created_at": SAMPLE_TIME,
     }
     return NewTask(**(fields | changes))
+
+
+def sample_task(**changes: Any) -> Task:
+    """The task of a sample request, running; `changes` replace the fields of either."""
+    asked = {key: changes.pop(key) for key in [*changes] if key in NewTask.__slots__}
+    new = sample_request(**asked)
+    fields = {name: getattr(new, name) for name in new.__slots__ if name not in ("idempotency_key", "body_hash")}
+    return replace(Task(seq=1, status=Status.RUNNING, **fields), **changes)
 
 
 def sample_first_events(ahead: int) -> Sequence[Event]:
