@@ -40,11 +40,11 @@ class WireProcess:
         found: list[dict[str, Any]] = await self._call("/_seen", None)
         return found
 
-    async def seen_arrived(self, count: int = 1, *, seconds: float = 5.0) -> list[dict[str, Any]]:
+    async def seen_arrived(self, count: int = 1, *, seconds: float = 30.0) -> list[dict[str, Any]]:
         """The requests, once there are `count`; raises `TimeoutError` where they do not come."""
         return await self._until(lambda found: len(found) >= count, seconds)
 
-    async def seen_ended(self, count: int = 1, *, seconds: float = 5.0) -> list[dict[str, Any]]:
+    async def seen_ended(self, count: int = 1, *, seconds: float = 30.0) -> list[dict[str, Any]]:
         """The requests, once `count` of them have ended; raises `TimeoutError` where they do not."""
         return await self._until(lambda found: sum(entry["ended"] is not None for entry in found) >= count, seconds)
 
