@@ -61,7 +61,8 @@ def service(settings: dict[str, str], *, data_dir: Path | None = None) -> Iterat
     with tempfile.TemporaryDirectory(prefix="jieqian-bench-") as folder:
         data = data_dir or Path(folder) / "data"
         token = secrets.token_hex(16)
-        own = {**settings, "DATA_DIR": str(data), "ADMIN_TOKEN": token, "RATE_LIMIT_PER_MINUTE": "0"}
+        # Asked about are collections of the package and made ones, whichever the caller offers.
+        own = {"COLLECTIONS": "", **settings, "DATA_DIR": str(data), "ADMIN_TOKEN": token, "RATE_LIMIT_PER_MINUTE": "0"}
         environment = {**os.environ, **{f"JIEQIAN_{name}": value for name, value in own.items()}}
         begun = time.monotonic()
         with (Path(folder) / "log").open("w+", encoding="utf-8") as log:
