@@ -129,7 +129,9 @@ def test_what_is_not_wholly_the_models_is_not_kept(program: Program, ollama: Mod
 
 
 def test_ten_ask_one_stops_one_erases_the_worker_dies_and_eight_get_it(start: Start, ollama: ModelServer) -> None:
-    ollama.script(default={"tokens": 300, "tokens_per_second": 120, "first_token_ms": 100})
+    # The first model call halts within the second section, so that whoever follows it stands in the one or the other.
+    paced = {"tokens": 300, "tokens_per_second": 120, "first_token_ms": 100}
+    ollama.script({**paced, "stall_after": 105}, default=paced)
     program = start(llm_base_url=ollama.url, cache_entries="100", workers="2")
     clients = [program.client() for _ in range(10)]
     watchers = [Watcher(client, client.ask(question=QUESTION)) for client in clients]
@@ -145,7 +147,7 @@ def test_ten_ask_one_stops_one_erases_the_worker_dies_and_eight_get_it(start: St
         check_whole(watcher)
         assert not watcher.events[-1].data["timings"]["degraded"]
     assert watchers[0].events[-1].type == "stopped"
-    assert len(ollama.seen()) < 6, "one before the crash; after it one for each state the eight were left in"
+    assert len(ollama.seen()) <= 3, "one before the crash; after it one for each state the eight were left in"
 
 
 def test_what_two_deliveries_wrote_is_kept_for_nobody(start: Start, ollama: ModelServer) -> None:

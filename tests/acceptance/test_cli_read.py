@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -210,11 +209,11 @@ def test_ctrl_c_stops_the_reading_and_keeps_what_is_finished(
     beside_a_server: tuple[Program, Commands], ollama: ModelServer
 ) -> None:
     _, run = beside_a_server
-    ollama.script({"first_token_ms": 0, "tokens_per_second": 200})
+    # It halts within the second section, however long the stop takes on a busy machine.
+    ollama.script({"first_token_ms": 0, "tokens_per_second": 200, "stall_after": 95})
     seen = run.on_a_terminal(*ASKED, answers={"整體發展": "\x03"})
     assert seen.status == 130
-    # On a busy machine another section is whole before the stop has come through.
-    assert re.search(r"已停止。寫好的有 [1-6] 段，共 7 段。", seen.raw)
+    assert "已停止。寫好的有 1 段，共 7 段。" in seen.lines
     assert "Traceback" not in seen.raw
     wait_until(lambda: ollama.seen()[-1]["client_left"])
 

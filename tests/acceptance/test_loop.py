@@ -18,7 +18,7 @@ def test_thirty_askers_at_once_get_whole_readings_and_the_loop_is_never_blocked(
     start: Start, ollama: ModelServer
 ) -> None:
     ollama.script(default={"first_token_ms": 20, "tokens_per_second": 500})
-    program = start(llm_base_url=ollama.url, workers="16", loop_watch_ms="2000")
+    program = start(llm_base_url=ollama.url, workers="16", loop_watch_ms="500")
 
     def ask(place: int) -> tuple[str, int]:
         client = program.client()

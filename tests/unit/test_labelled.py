@@ -27,6 +27,12 @@ def known() -> set[str]:
     return {place.partition("@")[0] for place in make_catalogue(LotLibrary(), ()).passages}
 
 
+def test_they_are_there() -> None:
+    topics = ("dispute", "family", "home", "lost", "love", "study", "travel", "wealth", "work")
+    assert [file.stem for file in QUESTIONS] == [f"questions-{topic}" for topic in topics]
+    assert [file.stem for file in PAIRS] == ["pairs-en", "pairs-ja", "pairs-zh"]
+
+
 @pytest.mark.parametrize("file", QUESTIONS, ids=lambda file: file.stem)
 def test_a_topic_has_ten_questions_a_language_and_wants_passages_that_there_are(file: Path, known: set[str]) -> None:
     found = rows(file)

@@ -5,11 +5,12 @@ import sqlite3
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from blockbuster import BlockBuster, BlockingError
 
-from jieqian.metrics.loop_watch import Block, watch
+from jieqian.metrics.loop_watch import Block, seconds_in_line, watch
 from jieqian.settings import Settings, session_secret
 
 LIMIT_MS = 50
@@ -121,3 +122,15 @@ async def test_the_guard_of_every_test_raises_where_our_code_blocks(blocking_cal
     with pytest.raises(BlockingError):
         session_secret(Settings(data_dir=tmp_path, _env_file=None))
     sqlite3.connect(":memory:").close()  # the test's own code may
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="this system does not tell of time in line")
+def test_time_in_line_for_a_processor_is_told_of_threads_that_there_are() -> None:
+    others = [threading.Thread(target=lambda: sum(range(2_000_000))) for _ in range(4)]
+    before = seconds_in_line(threading.get_native_id())
+    for other in others:
+        other.start()
+    for other in others:
+        other.join()
+    assert seconds_in_line(threading.get_native_id()) >= before > 0
+    assert seconds_in_line(None) == seconds_in_line(2**31 - 1) == 0.0
