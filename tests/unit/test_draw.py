@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jieqian.errors import InvalidRequest
-from jieqian.lots.draw import DrawResult, Throw, commitment, draw_lot, new_seed, verify
+from jieqian.lots.draw import DrawResult, Throw, commitment, draw_lot, new_seed, numbered, verify
 
 SEED = bytes(range(32))
 DOCS = Path(__file__).parents[2] / "docs" / "draws.md"
@@ -97,6 +97,17 @@ def test_a_client_seed_too_long_or_not_unicode_is_refused(client_seed):
     assert draw_lot(SEED, "籤" * 200, "yuelao", 100).lot_number
 
 
+def test_lots_that_are_missing_are_passed_over():
+    assert [numbered(position, {1, 4, 5, 9}) for position in range(1, 6)] == [2, 3, 6, 7, 8]
+    assert [numbered(position, set()) for position in (1, 7)] == [1, 7]
+    drawn = draw_lot(SEED, "hello", "river", 4)
+    true = document(collection="river", size=4)
+    gapped = {**true, "missing": [1], "lot": {"collection": "river", "number": drawn.lot_number + 1}}
+    assert verify(gapped) == []
+    assert verify({**gapped, "missing": []}) != []
+    assert verify({**gapped, "missing": ["one"]}) == ["missing is no list of numbers."]
+
+
 @pytest.mark.parametrize("size", [0, -1, 2**32 + 1])
 def test_a_size_nothing_can_be_drawn_from_is_refused(size):
     with pytest.raises(ValueError, match="cannot be drawn"):
@@ -167,6 +178,11 @@ def test_the_documented_check_by_hand_agrees():
         assert space["check"]({**true, "client_seed": "other", "lot": {**true["lot"], "number": 0}}) is False
         assert space["check"]({**true, "commitment": "0" * 64}) is False
         assert space["check"]({**true, "throws": true["throws"][:-1]}) is False
+        place = true["lot"]["number"]
+        moved = {**true, "missing": [1, 50], "lot": {**true["lot"], "number": numbered(place, {1, 50})}}
+        assert verify(moved) == []
+        assert space["check"](moved) is True
+        assert space["check"]({**moved, "missing": [101]}) is False
 
 
 def test_the_documented_document_verifies():

@@ -110,8 +110,7 @@ BROKEN_LINES = {
     "lot 0": (lot(0), "number"),
     "unknown key": (lot(1, colour="red"), "colour is no key"),
     "unknown language": (lot(1, commentary={"fr": commentary()}), "fr"),
-    "a topic missing": (lot(1, commentary={"en": commentary(topics={"love": "x"})}), "topics.work is missing"),
-    "no topics": (lot(1, commentary={"en": {**commentary(), "topics": None}}), "commentary.en.topics is missing"),
+    "a reference that is no text": (lot(1, reference=["a book"]), "reference"),
     "an unknown topic": (lot(1, commentary={"en": commentary(topics={**commentary()["topics"], "luck": "x"})}), "luck"),
     "glosses too few": (lot(1, commentary={"en": commentary(lines=1)}), "1 entries, the verse 2 lines"),
     "variant of a line that is not there": (
@@ -155,6 +154,42 @@ def test_numbers_are_each_there_once_and_in_order(tmp_path, numbers, line, what)
     with pytest.raises(PackError, match=what) as refused:
         load_pack(folder)
     assert refused.value.line == line
+
+
+def test_a_collection_may_lack_lots_and_says_which(tmp_path):
+    folder = write_pack(tmp_path, [lot(1), lot(3)], collection(size=4, missing=[2, 4]))
+    there, lots = load_pack(folder)
+    assert [each.number for each in lots] == list(there.numbers()) == [1, 3]
+    assert {key: there.as_dict()[key] for key in ("lots", "size", "missing")} == {
+        "lots": 2,
+        "size": 4,
+        "missing": [2, 4],
+    }
+
+
+@pytest.mark.parametrize(
+    ("missing", "numbers", "what"),
+    [
+        ([3], [1, 2, 3], "lot 3: collection.json says that it is missing"),
+        ([3], [1], "1 of 3 lots missing: 2"),
+        ([3, 2], [1], "each once and in order"),
+        ([2, 2], [1, 3], "each once and in order"),
+        ([4], [1, 2, 3], "each once and in order"),
+        ([1, 2, 3], [1], "names every lot"),
+    ],
+)
+def test_missing_agrees_with_what_is_there(tmp_path, missing, numbers, what):
+    with pytest.raises(PackError, match=what):
+        load_pack(write_pack(tmp_path, [lot(number) for number in numbers], collection(missing=missing)))
+
+
+def test_commentary_may_be_partial(tmp_path):
+    note = {"overall": "潮水漸平。", "topics": {"love": "把話說清楚。"}}
+    folder = write_pack(tmp_path, [lot(1, commentary={"zh-Hant": note, "en": {"overall": "The tide is even."}})])
+    contents = read_pack(folder)
+    (row,) = contents.rows
+    assert row.lot.commentary["zh-Hant"].counsel() == {"love": "把話說清楚。"}
+    assert (row.lot.commentary["en"].gloss, row.lot.commentary["en"].counsel()) == ([], {})
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,32 @@ def test_what_is_right_is_left_alone(tmp_path, row):
     assert one(tmp_path, row) == []
 
 
+def test_commentary_that_is_not_whole_is_noticed(tmp_path):
+    told = {**whole(1)["commentary"]}
+    told["zh-Hant"] = {"overall": told["zh-Hant"]["overall"]}
+    told["en"] = {**told["en"], "topics": {"love": "Say plainly what you feel and then listen."}}
+    told["ja"] = {"overall": "潮が満ち、月が昇る。始めたことが動き出す。"}
+    found = findings(tmp_path, [lot(1, commentary=told)], collection(size=1))
+    assert {each.severity for each in found} == {Severity.WARNING}
+    assert sorted(each.what for each in found) == [
+        "commentary.en.topics lacks work, wealth, health, study, family, travel",
+        "commentary.ja.gloss is missing",
+        "commentary.zh-Hant.gloss is missing",
+        "commentary.zh-Hant.topics is missing",
+    ]
+
+
+def test_missing_lots_are_counted_once(tmp_path):
+    found = findings(tmp_path, [whole(1)], collection(size=3, missing=[2, 3]))
+    assert [(each.severity, each.what) for each in found] == [(Severity.WARNING, "2 of 3 lots are missing: 2, 3")]
+
+
+def test_a_verse_may_be_printed_in_simplified_characters(tmp_path):
+    row = whole(1, lines=["春江潮水连海平", "海上明月共潮生"])
+    assert any("only Simplified script has: 连" in each.what for each in findings(tmp_path, [row], collection(size=1)))
+    assert findings(tmp_path / "hans", [row], collection(size=1, script="zh-Hans")) == []
+
+
 def test_a_rank_has_one_polarity_in_a_collection(tmp_path):
     rows = [lot(1), lot(2, fortune={"label": "上吉", "polarity": "mixed"}), lot(3, fortune=None, lines=["甲乙"])]
     found = [each for each in findings(tmp_path, rows) if "上吉" in each.what]

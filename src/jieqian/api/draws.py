@@ -12,7 +12,7 @@ from jieqian.api.bodies import DrawBody, RevealBody, openapi_body, read_body
 from jieqian.api.callers import caller_of, limited_as
 from jieqian.api.house import Housed
 from jieqian.languages import Language
-from jieqian.lots.draw import commitment, draw_lot, new_seed
+from jieqian.lots.draw import commitment, draw_lot, new_seed, numbered
 from jieqian.tasks.store import Draw
 from jieqian.web.texts import page_language
 
@@ -42,20 +42,22 @@ async def reveal_draw(request: Request, house: Housed, draw_id: str) -> dict[str
     body = await read_body(request, RevealBody)
     caller = caller_of(request)
     draw = await house.store.get_draw(draw_id, caller)
-    size = house.lots.collection(draw.collection).size
+    collection = house.lots.collection(draw.collection)
+    size = collection.size - len(collection.missing)
     seed = bytes.fromhex(draw.server_seed)
     drawn = draw_lot(seed, body.client_seed, draw.collection, size)
     throws = [throw.value for throw in drawn.throws]
-    lot = house.lots.lot(draw.collection, drawn.lot_number)
+    lot = house.lots.lot(draw.collection, numbered(drawn.lot_number, collection.missing))
     await house.store.reveal_draw(
-        draw_id, caller, {"number": drawn.lot_number, "throws": throws, "client_seed": body.client_seed}
+        draw_id, caller, {"number": lot.number, "throws": throws, "client_seed": body.client_seed}
     )
     house.warm(caller, lot, page_language(request))
     return {
         "draw_id": draw_id,
         "collection": draw.collection,
         "size": size,
-        "number": drawn.lot_number,
+        "missing": sorted(collection.missing),
+        "number": lot.number,
         "lot": lot.as_dict(Language.ZH_HANT),
         "throws": throws,
         "commitment": commitment(seed),

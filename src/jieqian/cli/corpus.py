@@ -147,7 +147,7 @@ def _collection_row(library: LotLibrary, collection: Collection) -> tuple[str, .
         collection.id,
         collection.name(Language.ZH_HANT),
         collection.name(Language.EN),
-        str(collection.size),
+        str(len(collection.numbers())),
         str(commented),
         ", ".join(collection.aliases[:6]) + (" …" if len(collection.aliases) > 6 else ""),
     )
@@ -174,7 +174,7 @@ def _lot_lines(lot: Lot, language: Language) -> Iterator[str]:
 def _commentary_lines(lot: Lot, commentary: Commentary, language: Language) -> Iterator[str]:
     if commentary.language is not language:
         yield from (f"(There is no commentary in {language}; this one is in {commentary.language}.)", "")
-    for line, gloss in zip(lot.lines, commentary.gloss, strict=True):
+    for line, gloss in zip(lot.lines, commentary.gloss, strict=False):  # or none
         yield f"  {line}: {gloss}"
     yield from ("", commentary.overall, "")
     counsel = lot.counsel(language)

@@ -20,7 +20,7 @@ from jieqian.cli.words import Words
 from jieqian.errors import InvalidRequest, UnknownCollection, UnsupportedLanguage, UsageError
 from jieqian.keeping.folder import expect_usable
 from jieqian.languages import Language, named_language
-from jieqian.lots.draw import LONGEST_CLIENT_SEED, commitment, draw_lot, new_seed, verify
+from jieqian.lots.draw import LONGEST_CLIENT_SEED, commitment, draw_lot, new_seed, numbered, verify
 from jieqian.lots.library import LotLibrary
 from jieqian.lots.lot import Collection
 from jieqian.settings import load_settings
@@ -86,14 +86,16 @@ def _drawn(chosen: Collection, library: LotLibrary, words: Words, seed: str | No
         say(f"{words('draw.commitment')}\n  {promised}")
     own = seed if seed is not None else _asked_seed(words)
     try:
-        drawn = draw_lot(server_seed, own, chosen.id, chosen.size)
+        drawn = draw_lot(server_seed, own, chosen.id, len(chosen.numbers()))
     except InvalidRequest as error:
         raise UsageError(error.detail, usage=True) from error
+    number = numbered(drawn.lot_number, chosen.missing)
     return {
         "collection": chosen.id,
-        "size": chosen.size,
-        "number": drawn.lot_number,
-        "lot": library.lot(chosen.id, drawn.lot_number).as_dict(words.language),
+        "size": len(chosen.numbers()),
+        "missing": sorted(chosen.missing),
+        "number": number,
+        "lot": library.lot(chosen.id, number).as_dict(words.language),
         "throws": [throw.value for throw in drawn.throws],
         "commitment": promised,
         "server_seed": server_seed.hex(),
@@ -182,7 +184,7 @@ def _verify(file: Path, library: LotLibrary, *, as_json: bool) -> None:
         raise UsageError(f"{file}: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{file}: this is no JSON in UTF-8. Save the reveal's answer as it came.") from error
-    problems = verify(document, {collection.id: collection.size for collection in library.collections()})
+    problems = verify(document, {each.id: len(each.numbers()) for each in library.collections()})
     if as_json:
         say_json({"verified": not problems, "problems": problems})
         if problems:

@@ -216,7 +216,7 @@ def examine_collections(settings: Settings) -> Iterator[Examined]:
     """Those of the package and those in DATA_DIR."""
     library = LotLibrary.in_data_dir(settings.data_dir, settings.collections)
     there = library.collections()
-    lots = sum(collection.size for collection in there)
+    lots = sum(len(collection.numbers()) for collection in there)
     if there:
         yield Examined(State.OK, "collections", f"{', '.join(each.id for each in there)}: {lots} lots")
     else:

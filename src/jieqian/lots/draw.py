@@ -3,7 +3,8 @@
 The service commits to a secret seed before it knows the drawer's: commitment = SHA-256(server seed). Then
 number(counter) = the first four bytes, big-endian, of HMAC-SHA-256(key = server seed, message = client seed in UTF-8,
 0x00, collection id, 0x00, counter in decimal ASCII); counters begin at 0. The lot is number % size + 1 of the first
-number below the largest multiple of size that fits 2**32. Each throw of the moon blocks takes the next counter: bit 0
+number below the largest multiple of size that fits 2**32 (where a collection lacks lots, the one at that place of those
+that are there). Each throw of the moon blocks takes the next counter: bit 0
 of its number is the one block, bit 1 the other, 1 for round side up. They are thrown until one throw is holy, three
 times at most; the lot stands either way, for a draw that could be repeated in silence would prove nothing.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -75,12 +76,20 @@ def draw_lot(server_seed: bytes, client_seed: str, collection_id: str, size: int
     return DrawResult(number % size + 1, tuple(throws))
 
 
+def numbered(position: int, missing: Iterable[int]) -> int:
+    """The number of the lot at that place (from 1) of those that are there."""
+    for gone in sorted(missing):
+        position += gone <= position
+    return position
+
+
 def verify(document: object, sizes: Mapping[str, int] | None = None) -> list[str]:
     """What is wrong with a revealed draw, one sentence each; empty when all is right. Never raises.
 
     `document` is the reveal's answer with the commitment told before: `commitment`, `server_seed` (hexadecimal),
     `client_seed`, `lot` (the lot's object, or its number), `throws`, `collection` (else taken from `lot`) and `size`.
-    Where `sizes` knows the collection, by id, `size` may be left out and must not differ.
+    Where `sizes` knows the collection, by id, `size` may be left out and must not differ. `missing`: the numbers of the
+    tradition that the collection does not have; `size` counts those that are there.
     """
     if not isinstance(document, Mapping):
         return ["The document is no JSON object."]
@@ -104,7 +113,10 @@ def verify(document: object, sizes: Mapping[str, int] | None = None) -> list[str
         drawn = draw_lot(seed, client_seed, collection, size)
     except InvalidRequest as error:
         return [*problems, error.detail]
-    problems.extend(_other_lots(document, collection, drawn.lot_number))
+    missing = document.get("missing") or []
+    if not isinstance(missing, list) or not all(type(number) is int and number > 0 for number in missing):
+        return [*problems, "missing is no list of numbers."]
+    problems.extend(_other_lots(document, collection, numbered(drawn.lot_number, set(missing))))
     if document.get("throws") != [throw.value for throw in drawn.throws]:
         problems.append(f"The seeds give the throws {', '.join(drawn.throws)}, not {_shown(document.get('throws'))}.")
     return problems

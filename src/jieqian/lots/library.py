@@ -31,6 +31,7 @@ class _Shelf:
 
     collections: Mapping[str, Collection]
     lots: Mapping[str, tuple[Lot, ...]]
+    numbered: Mapping[str, Mapping[int, Lot]]
     folders: Mapping[str, Path]
     by_alias: Mapping[str, str]
     problems: tuple[PackError, ...]
@@ -79,22 +80,16 @@ class LotLibrary:
         """The collection of that id, name or alias; raises UnknownCollection, which names the nearest one."""
         return _find(self._shelf, alias)
 
-    def lot(self, collection: str, number: int) -> Lot:
+    def lot(self, collection: str, number: int, *, counted: bool = True) -> Lot:
         """The lot of that number, the collection by id, name or alias; raises UnknownCollection or UnknownLot."""
-        self.lookups += 1
+        self.lookups += counted
         shelf = self._shelf
         known = _find(shelf, collection)
-        if not 1 <= number <= known.size:
-            # A number so large was cut: it is not the one that was asked for.
-            which = f"numbered {number}" if abs(number) < LARGEST else "of that number"
-            raise UnknownLot(
-                f"{known.id} has lots 1 to {known.size}, and none {which}.",
-                collection=known.id,
-                first=1,
-                last=known.size,
-            )
-        self.hits += 1
-        return shelf.lots[known.id][number - 1]
+        found = shelf.numbered[known.id].get(number)
+        if found is None:
+            raise UnknownLot(_no_such_lot(known, number), collection=known.id, first=1, last=known.size)
+        self.hits += counted
+        return found
 
     def asked_lot(self, collection: str, written: object) -> Lot:
         """The lot of a collection as a caller writes it: a number (`parse_lot_number`), or an id with both.
@@ -188,7 +183,8 @@ def _read(folders: tuple[Path, ...], must_load: Path, offered: tuple[str, ...]) 
             collections[collection.id] = collection
             lots[collection.id] = its_lots
             places[collection.id] = pack
-    return _Shelf(collections, lots, places, by_alias, tuple(problems))
+    numbered = {name: {lot.number: lot for lot in its_lots} for name, its_lots in lots.items()}
+    return _Shelf(collections, lots, numbered, places, by_alias, tuple(problems))
 
 
 def _aliases(collection: Collection, taken: Mapping[str, str], pack: Path) -> dict[str, str]:
@@ -201,6 +197,14 @@ def _aliases(collection: Collection, taken: Mapping[str, str], pack: Path) -> di
                 file=str(pack / COLLECTION_FILE),
             )
     return dict.fromkeys(filter(None, folded), collection.id)
+
+
+def _no_such_lot(collection: Collection, number: int) -> str:
+    if number in collection.missing:
+        return f"{collection.id} has lots 1 to {collection.size}, but its text of lot {number} is missing."
+    # A number so large was cut: it is not the one that was asked for.
+    which = f"numbered {number}" if abs(number) < LARGEST else "of that number"
+    return f"{collection.id} has lots 1 to {collection.size}, and none {which}."
 
 
 def _find(shelf: _Shelf, alias: str) -> Collection:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -158,6 +158,12 @@ class Collection:
     story: Mapping[Language, str] = field(default_factory=_nothing)
     asked_for: Mapping[Language, str] = field(default_factory=_nothing)
     custom: Custom | None = None
+    missing: frozenset[int] = frozenset()
+
+    def numbers(self) -> Sequence[int]:
+        """The numbers of the lots that are there, in order."""
+        every = range(1, self.size + 1)
+        return [number for number in every if number not in self.missing] if self.missing else every
 
     def name(self, language: Language) -> str:
         """The collection's name in that language, or its Traditional Chinese one."""
@@ -172,7 +178,9 @@ class Collection:
             "story": dict(self.story),
             "asked_for": dict(self.asked_for),
             "custom": self.custom and self.custom.as_dict(),
-            "lots": self.size,
+            "lots": self.size - len(self.missing),
+            "size": self.size,
+            "missing": sorted(self.missing),
             "aliases": list(self.aliases),
             "edition": self.edition,
             "source": self.source,

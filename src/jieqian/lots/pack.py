@@ -65,7 +65,7 @@ def read_pack(folder: Path) -> PackContents:
     collection = _read_collection(folder / COLLECTION_FILE, findings)
     rows = list(_read_rows(folder / LOTS_FILE, findings))
     if not findings and collection is not None:
-        findings.extend(_wrong_numbers(str(folder / LOTS_FILE), rows, collection.size))
+        findings.extend(_wrong_numbers(str(folder / LOTS_FILE), rows, collection))
     elif rows:
         findings.extend(_doubled_numbers(str(folder / LOTS_FILE), rows))
     return PackContents(folder, collection, tuple(rows), tuple(findings[:_MOST_FINDINGS]))
@@ -205,17 +205,19 @@ def _doubled_numbers(file: str, rows: list[LotRow]) -> Iterator[Finding]:
         first.setdefault(number, row.line)
 
 
-def _wrong_numbers(file: str, rows: list[LotRow], size: int) -> Iterator[Finding]:
+def _wrong_numbers(file: str, rows: list[LotRow], collection: CollectionEntry) -> Iterator[Finding]:
     yield from _doubled_numbers(file, rows)
-    before = 0
+    before, size, left_out = 0, collection.size, set(collection.missing)
     for row in rows:
         if row.lot.number > size:
             yield Finding(file, row.line, row.lot.number, f"the collection's size is {size}")
+        elif row.lot.number in left_out:
+            yield Finding(file, row.line, row.lot.number, f"{COLLECTION_FILE} says that it is missing")
         elif row.lot.number < before:
             yield Finding(file, row.line, row.lot.number, f"stands after lot {before}; lots stand in order of number")
         before = max(before, row.lot.number)
     present = {row.lot.number for row in rows}
-    if missing := [number for number in range(1, size + 1) if number not in present]:
+    if missing := [number for number in range(1, size + 1) if number not in present and number not in left_out]:
         named = ", ".join(map(str, missing[:20])) + (" …" if len(missing) > 20 else "")
         yield Finding(file, None, None, f"{len(missing)} of {size} lots missing: {named}")
 
@@ -234,6 +236,7 @@ def _collection(entry: CollectionEntry) -> Collection:
         story=_in_both_scripts(entry.story or {}),
         asked_for=_in_both_scripts(entry.asked_for or {}),
         custom=Custom(entry.custom.holy_throws, _in_both_scripts(entry.custom.text)) if entry.custom else None,
+        missing=frozenset(entry.missing),
     )
 
 

@@ -102,6 +102,18 @@ class CollectionEntry(_Strict):
     source: Sentence = Field(description="Where the verse comes from, in English")
     licence: Sentence = Field(description="The rights of the verse and of the commentary, in English")
     notes: dict[Tag, Paragraph] = Field(default_factory=dict, description="What a reader should know, by language")
+    missing: list[Annotated[int, Field(ge=1, le=MAX_LOTS)]] = Field(
+        default_factory=list, max_length=MAX_LOTS, description="Numbers of the tradition that this pack does not have"
+    )
+    script: Literal["zh-Hant", "zh-Hans"] = Field(default="zh-Hant", description="The script of the verse")
+
+    @model_validator(mode="after")
+    def _something_is_there(self) -> CollectionEntry:
+        if self.missing != sorted(set(self.missing)) or (self.missing and self.missing[-1] > self.size):
+            raise ValueError("missing names numbers of the collection, each once and in order")
+        if len(self.missing) == self.size:
+            raise ValueError("missing names every lot")
+        return self
 
 
 class FortuneEntry(_Strict):
@@ -122,25 +134,27 @@ class FortuneEntry(_Strict):
 
 
 class TopicsEntry(_Strict):
-    """Counsel by topic; all seven."""
+    """Counsel by topic; `corpus validate` asks for all seven."""
 
-    love: Sentence
-    work: Sentence
-    wealth: Sentence
-    health: Sentence
-    study: Sentence
-    family: Sentence
-    travel: Sentence
+    love: Sentence | None = None
+    work: Sentence | None = None
+    wealth: Sentence | None = None
+    health: Sentence | None = None
+    study: Sentence | None = None
+    family: Sentence | None = None
+    travel: Sentence | None = None
 
 
 class CommentaryEntry(_Strict):
-    """Our explanation in one language; whole, or left out."""
+    """An explanation in one language. Others' lots come with what they have; `corpus validate` asks for the whole."""
 
     def counsel(self) -> dict[str, str]:
         """Its counsel by topic."""
-        return {} if self.topics is None else self.topics.model_dump()
+        return {} if self.topics is None else self.topics.model_dump(exclude_none=True)
 
-    gloss: list[Sentence] = Field(min_length=1, max_length=20, description="One for each line of verse")
+    gloss: list[Sentence] = Field(
+        default_factory=list, max_length=20, description="One for each line of verse, or none"
+    )
     overall: Paragraph = Field(description="The sense of the whole")
     topics: TopicsEntry | None = Field(
         default=None, description="In Japanese they may be left out: a reader is then given those of another language"
@@ -176,15 +190,16 @@ class LotEntry(_Strict):
     commentary: dict[Tag, CommentaryEntry] = Field(
         default_factory=dict, description="By language; a lot without it is shown by its verse"
     )
+    reference: Paragraph | None = Field(
+        default=None, description="What an imported lot's source says of where it comes from; kept, and told to nobody"
+    )
     variants: list[VariantEntry] = Field(default_factory=list, max_length=40)
 
     @model_validator(mode="after")
     def _parts_fit_the_verse(self) -> LotEntry:
         lines = len(self.lines)
         for tag, commentary in self.commentary.items():
-            if commentary.topics is None and tag != "ja":
-                raise ValueError(f"commentary.{tag}.topics is missing")
-            if len(commentary.gloss) != lines:
+            if commentary.gloss and len(commentary.gloss) != lines:
                 raise ValueError(f"commentary.{tag}.gloss has {len(commentary.gloss)} entries, the verse {lines} lines")
         for variant in self.variants:
             if variant.line > lines:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from jieqian.languages import Language
 from jieqian.lots.script_forms import FORMS
 
 if TYPE_CHECKING:
     from opencc import OpenCC
+
+OLD_FORMS = str.maketrans("", "", "却碍烟叶亘")
+"""Forms that Simplified script took over from older print, where verse in Traditional characters has them too."""
 
 _BETWEEN = "\x1f"
 # Mainland print has its own marks, and 它 where Taiwan writes 牠; `tw2s` leaves both alone.
@@ -43,14 +47,23 @@ def simplify_all(texts: Sequence[str]) -> list[str]:
     return made.split(_BETWEEN)
 
 
+@lru_cache(maxsize=16_384)
 def is_simplified_form(character: str) -> bool:
     """Whether only Simplified script has this character: OpenCC would change it, and Big5 lacks it (it has 后)."""
     return not _encodable(character, "cp950") and character in changed_forms("s2t")
 
 
+@lru_cache(maxsize=16_384)
 def is_traditional_form(character: str) -> bool:
     """Whether only Traditional script has this character: OpenCC would change it, and GB 2312 lacks it."""
     return not _encodable(character, "gb2312") and to_simplified(character) != character
+
+
+def script_of(text: str) -> Language:
+    """`zh-Hans` where more characters belong to Simplified script alone than to Traditional, else `zh-Hant`."""
+    han = text.translate(OLD_FORMS)
+    simplified = sum(map(is_simplified_form, han))
+    return Language.ZH_HANS if simplified > sum(map(is_traditional_form, han)) else Language.ZH_HANT
 
 
 @cache

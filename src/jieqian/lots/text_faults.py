@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
 
 from jieqian.languages import Language
-from jieqian.lots.script import is_simplified_form, is_traditional_form, to_simplified
+from jieqian.lots.script import OLD_FORMS, is_simplified_form, is_traditional_form, to_simplified
 
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 _KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa]")
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
-_OLD_FORMS = str.maketrans("", "", "却碍烟叶亘")
-"""Forms that Simplified script took over from older print, where verse in Traditional characters has them too."""
-
 _QUOTED = re.compile(
     r"“[^”]*”|\"[^\"]*\"|‘[^’]*’|'[^']*'|「[^」]*」|『[^』]*』|《[^》]*》|\([^()]*\)|（[^（）]*）|\[[^\]]*\]"
 )
@@ -52,11 +48,11 @@ def text_faults(text: str, language: Language) -> Iterator[str]:
             yield f"holds {what}: {found[0].strip()[:40]}"
 
 
-def verse_faults(line: str) -> Iterator[str]:
-    """What is wrong with one line of verse."""
+def verse_faults(line: str, script: Language = Language.ZH_HANT) -> Iterator[str]:
+    """What is wrong with one line of verse, printed in that script."""
     if _ENDS_IN_MARK.search(line):
         yield f"ends with the mark {line[-1]}; verse lines stand without it"
-    yield from script_faults(line.translate(_OLD_FORMS) or line, Language.ZH_HANT)
+    yield from script_faults(line.translate(OLD_FORMS) or line, script)
     for what, pattern in (("markup", _MARKDOWN), ("a link or an address", _LINK)):
         if found := pattern.search(line):
             yield f"holds {what}: {found[0].strip()[:40]}"
@@ -87,13 +83,9 @@ def script_faults(text: str, language: Language) -> Iterator[str]:
             yield f"is {language.value} but holds characters only {other} script has: {wrong}"
 
 
-@cache
-def _form(character: str, language: Language) -> bool:
-    return is_simplified_form(character) if language is Language.ZH_HANT else is_traditional_form(character)
-
-
 def _wrong_forms(text: str, language: Language) -> str:
-    return "".join(dict.fromkeys(c for c in _HAN.findall(text) if _form(c, language)))[:10]
+    of_other = is_simplified_form if language is Language.ZH_HANT else is_traditional_form
+    return "".join(dict.fromkeys(filter(of_other, _HAN.findall(text))))[:10]
 
 
 def _folded(text: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jieqian.languages import Language
 from jieqian.lots.finding import Finding, Severity
+from jieqian.lots.lot import TOPICS
 from jieqian.lots.overlaps import near_copies, overlap, sentences, shingles
 from jieqian.lots.pack import COLLECTION_FILE, LOTS_FILE, LotRow, read_pack
 from jieqian.lots.pack_format import CollectionEntry, CommentaryEntry
@@ -28,8 +29,10 @@ def validate_pack(folder: Path) -> list[Finding]:
     file = str(folder / LOTS_FILE)
     if contents.collection is not None:
         findings.extend(_collection_findings(str(folder / COLLECTION_FILE), contents.collection))
+        findings.extend(_missing_lots(str(folder / COLLECTION_FILE), contents.collection))
+    script = Language(contents.collection.script) if contents.collection else Language.ZH_HANT
     for row in contents.rows:
-        findings.extend(_row_findings(file, row))
+        findings.extend(_row_findings(file, row, script))
     findings.extend(_polarity_findings(file, contents.rows))
     findings.extend(_verse_twice(file, contents.rows))
     findings.extend(_missing_commentary(file, contents.rows))
@@ -56,14 +59,14 @@ def _collection_findings(file: str, collection: CollectionEntry) -> Iterator[Fin
                 )
 
 
-def _row_findings(file: str, row: LotRow) -> Iterator[Finding]:
+def _row_findings(file: str, row: LotRow, script: Language) -> Iterator[Finding]:
     lot = row.lot
 
     def finding(what: str, severity: Severity = Severity.ERROR) -> Finding:
         return Finding(file, row.line, lot.number, what, severity)
 
     for place, line in enumerate(lot.lines, start=1):
-        yield from (finding(f"line {place} of the verse {fault}") for fault in verse_faults(line))
+        yield from (finding(f"line {place} of the verse {fault}") for fault in verse_faults(line, script))
     for variant in lot.variants:
         if variant.ours != lot.lines[variant.line - 1]:
             yield finding(f"a variant says line {variant.line} is {variant.ours}; it is {lot.lines[variant.line - 1]}")
@@ -75,6 +78,7 @@ def _row_findings(file: str, row: LotRow) -> Iterator[Finding]:
         for key, text in _texts(commentary).items():
             yield from (finding(f"commentary.{tag}.{key} {fault}") for fault in text_faults(text, Language(tag)))
         yield from (finding(*found) for found in _same_counsel(tag, commentary))
+        yield from (finding(what, Severity.WARNING) for what in _left_out(tag, commentary))
     if lot.commentary:
         for wanted in ("zh-Hant", "en"):
             if wanted not in lot.commentary:
@@ -88,6 +92,16 @@ def _texts(commentary: CommentaryEntry) -> dict[str, str]:
         "overall": commentary.overall,
         **{f"topics.{topic}": text for topic, text in commentary.counsel().items()},
     }
+
+
+def _left_out(tag: str, commentary: CommentaryEntry) -> Iterator[str]:
+    if not commentary.gloss:
+        yield f"commentary.{tag}.gloss is missing"
+    there = commentary.counsel()
+    if tag == "ja" and not there:
+        return
+    if lacking := [topic for topic in TOPICS if topic not in there]:
+        yield f"commentary.{tag}.topics {'is missing' if not there else 'lacks ' + ', '.join(lacking)}"
 
 
 def _same_counsel(tag: str, commentary: CommentaryEntry) -> Iterator[tuple[str, Severity]]:
@@ -119,6 +133,13 @@ def _verse_twice(file: str, rows: tuple[LotRow, ...]) -> Iterator[Finding]:
         if earlier != row.lot.number:
             what = f"has the whole verse of lot {earlier}"
             yield Finding(file, row.line, row.lot.number, what, Severity.WARNING)
+
+
+def _missing_lots(file: str, collection: CollectionEntry) -> Iterator[Finding]:
+    if collection.missing:
+        named = ", ".join(map(str, collection.missing[:20])) + (" …" if len(collection.missing) > 20 else "")
+        what = f"{len(collection.missing)} of {collection.size} lots are missing: {named}"
+        yield Finding(file, None, None, what, Severity.WARNING)
 
 
 def _missing_commentary(file: str, rows: tuple[LotRow, ...]) -> Iterator[Finding]:

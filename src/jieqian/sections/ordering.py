@@ -78,7 +78,8 @@ def _lines_to_explain(prompt: Prompt) -> tuple[str, ...]:
     """What the model is to explain line by line: the verse, or its gloss where the verse is in a foreign script."""
     commentary = prompt.lot.commentary(prompt.language)
     readable = prompt.language.is_chinese or commentary is None or commentary.language is not prompt.language
-    return verse_lines(prompt.lot, prompt.language) if readable or commentary is None else commentary.gloss
+    glosses = () if readable or commentary is None else commentary.gloss
+    return glosses or verse_lines(prompt.lot, prompt.language)
 
 
 def messages_of(order: WritingOrder) -> tuple[Message, ...]:

@@ -11,6 +11,7 @@ from jieqian.errors import UnknownCollection, UnknownLot
 from jieqian.events.event import Stage
 from jieqian.languages import Language
 from jieqian.lots.library import LotLibrary
+from jieqian.lots.script import script_of
 from jieqian.reading.reading import timings_of
 from jieqian.sections.section import SECTIONS, Section, SectionName
 from jieqian.tasks.task import Task
@@ -69,9 +70,11 @@ class ReadingView:
 
 
 def verse_language(lines: Sequence[str]) -> str:
-    """`ja` for verse with kana in it, else `zh-Hant`: a lot does not say."""
-    kana = any("\u3040" <= character <= "\u30ff" for line in lines for character in line)
-    return Language.JA.value if kana else Language.ZH_HANT.value
+    """`ja` for verse with kana in it, `zh-Hans` where more characters are of that script only, else `zh-Hant`."""
+    verse = "".join(lines)
+    if any("\u3040" <= character <= "\u30ff" for character in verse):
+        return Language.JA.value
+    return script_of(verse).value
 
 
 def iso_time(seconds: float) -> str:
@@ -84,8 +87,8 @@ def view_of(task: Task, lots: LotLibrary) -> ReadingView:
     finished = {section.name: section for section in task.sections}
     try:
         name = lots.collection(task.collection).name(task.language)
-        lot = lots.lots(task.collection)[task.lot - 1].as_dict(task.language)
-    except (UnknownCollection, UnknownLot, IndexError):
+        lot = lots.lot(task.collection, task.lot, counted=False).as_dict(task.language)
+    except (UnknownCollection, UnknownLot):
         name, lot = "", None
     timings = timings_of(task, task.timings)
     return ReadingView(
