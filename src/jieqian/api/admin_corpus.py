@@ -1,7 +1,8 @@
-"""The operator's part of the collections: their index of passages."""
+"""The operator's part of the collections: read anew, and their index of passages."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Query
@@ -11,6 +12,16 @@ from jieqian.api.house import Housed
 from jieqian.api.progress import progress_response
 
 router = APIRouter(prefix="/corpus")
+
+
+@router.post("/look")
+async def look(house: Housed) -> dict[str, Any]:
+    """Read the operator's collections anew, now: `{"collections": [ids], "left_out": [why, one a folder]}`."""
+    await asyncio.to_thread(house.lots.reload)
+    return {
+        "collections": [each.id for each in house.lots.collections()],
+        "left_out": [str(problem) for problem in house.lots.problems],
+    }
 
 
 @router.get("/index")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from jieqian.cli.corpus_import import import_lots
 from jieqian.cli.corpus_index import index
 from jieqian.cli.screen import clean, complain, say, say_json, table
 from jieqian.errors import InvalidLot, UnknownCollection, UnknownLot, UsageError
@@ -24,6 +25,7 @@ from jieqian.settings import load_settings
 
 app = typer.Typer(no_args_is_help=True, help="Look at the collections and check packs.")
 app.command("index")(index)
+app.command("import")(import_lots)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

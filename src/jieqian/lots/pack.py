@@ -78,10 +78,10 @@ def _read_collection(path: Path, findings: list[Finding]) -> CollectionEntry | N
     if text is None:
         return None
     try:
-        return CollectionEntry.model_validate(_parse(text))
+        return CollectionEntry.model_validate(parse_json(text))
     except ValidationError as error:
         for fault in error.errors(include_url=False):
-            findings.append(Finding(file, _line_of_key(text, fault), None, _sentence(fault)))
+            findings.append(Finding(file, _line_of_key(text, fault), None, fault_sentence(fault)))
     except json.JSONDecodeError as error:
         findings.append(Finding(file, error.lineno, None, f"is not valid JSON: {error.msg}"))
     except (ValueError, RecursionError) as error:
@@ -119,12 +119,12 @@ def _read_lot(raw: bytes, file: str, place: int, findings: list[Finding]) -> Lot
         return None
     value: Any = None
     try:
-        value = _parse(text)
+        value = parse_json(text)
         return LotEntry.model_validate(value)
     except ValidationError as error:
         number = value.get("number") if isinstance(value, dict) else None
         known = number if isinstance(number, int) and not isinstance(number, bool) and abs(number) < 10**9 else None
-        findings.extend(Finding(file, place, known, _sentence(fault)) for fault in error.errors(include_url=False))
+        findings.extend(Finding(file, place, known, fault_sentence(fault)) for fault in error.errors(include_url=False))
     except (ValueError, RecursionError) as error:
         reason = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         findings.append(Finding(file, place, None, f"is not valid JSON: {reason}"))
@@ -156,7 +156,7 @@ def _decode(data: bytes, file: str, first_line: int, findings: list[Finding]) ->
         return None
 
 
-def _parse(text: str) -> Any:
+def parse_json(text: str) -> Any:
     """JSON without what its parsers let pass: a key given twice, NaN and Infinity."""
     return json.loads(text, object_pairs_hook=_once_each, parse_constant=_refuse_constant)
 
@@ -173,7 +173,8 @@ def _refuse_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON number")
 
 
-def _sentence(fault: ErrorDetails) -> str:
+def fault_sentence(fault: ErrorDetails) -> str:
+    """One fault of format as a clause: `lines.2 holds markup`."""
     # Lists are counted from 1, as lines of verse are.
     where = ".".join(str(part + 1 if isinstance(part, int) else part) for part in fault["loc"] if part != "[key]")
     match fault["type"]:

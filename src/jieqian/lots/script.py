@@ -26,15 +26,20 @@ _MAINLAND = tuple(zip("「」『』〈〉・牠", "“”‘’《》·它", str
 
 
 @cache
-def _converter() -> OpenCC:
+def _converter(how: str = "tw2s") -> OpenCC:
     from opencc import OpenCC
 
-    return OpenCC("tw2s")
+    return OpenCC(how)
 
 
 def to_simplified(text: str) -> str:
     """One text in Simplified characters, its marks left as they are."""
     return text if text.isascii() else str(_converter().convert(text))
+
+
+def to_traditional(text: str) -> str:
+    """One text in Traditional characters, by words: 头 has one form, 发 two, so a person should look at it."""
+    return text if text.isascii() else str(_converter("s2tw").convert(text))
 
 
 def simplify_all(texts: Sequence[str]) -> list[str]:

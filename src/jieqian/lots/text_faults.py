@@ -17,7 +17,7 @@ _QUOTED = re.compile(
 _MARKDOWN = re.compile(
     r"\*\*|__|`|~~~|^\s{0,3}(?:#{1,6}|[-*+>]|\d+\.)\s|\[[^\]]*\]\([^)]*\)|^\s*\|.*\|\s*$", re.MULTILINE
 )
-_LINK = re.compile(
+LINK = re.compile(
     r"(?i:\b(?:https?|ftp|file|javascript|data|mailto):\S|\bwww\.\w|\b[\w.+-]+@[\w-]+\.\w"
     r"|\b[\w-]+\.(?:com|org|net|io|tw|cn|jp|hk)\b)"
 )
@@ -41,11 +41,16 @@ def text_faults(text: str, language: Language) -> Iterator[str]:
     yield from script_faults(text, language)
     for what, pattern, searched in (
         ("markup", _MARKDOWN, text),
-        ("a link or an address", _LINK, text),
+        ("a link or an address", LINK, text),
         ("words meant for a language model", _TO_A_MODEL, _folded(text)),
     ):
         if found := pattern.search(searched):
             yield f"holds {what}: {found[0].strip()[:40]}"
+
+
+def speaks_to_a_model(text: str) -> bool:
+    """Whether a text holds words meant for a language model instead of a reader."""
+    return _TO_A_MODEL.search(_folded(text)) is not None
 
 
 def verse_faults(line: str, script: Language = Language.ZH_HANT) -> Iterator[str]:
@@ -53,7 +58,7 @@ def verse_faults(line: str, script: Language = Language.ZH_HANT) -> Iterator[str
     if _ENDS_IN_MARK.search(line):
         yield f"ends with the mark {line[-1]}; verse lines stand without it"
     yield from script_faults(line.translate(OLD_FORMS) or line, script)
-    for what, pattern in (("markup", _MARKDOWN), ("a link or an address", _LINK)):
+    for what, pattern in (("markup", _MARKDOWN), ("a link or an address", LINK)):
         if found := pattern.search(line):
             yield f"holds {what}: {found[0].strip()[:40]}"
 

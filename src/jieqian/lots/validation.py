@@ -54,8 +54,11 @@ def _collection_findings(file: str, collection: CollectionEntry) -> Iterator[Fin
         for tag, text in (texts or {}).items():
             # English may name ranks in Chinese, and `notes`, `source` and `licence` may hold links.
             if tag != "en":
+                # A name without a Chinese form stands as it is.
+                severity = Severity.WARNING if texts and text == texts.get("en") else Severity.ERROR
                 yield from (
-                    Finding(file, None, None, f"{key}.{tag} {fault}") for fault in script_faults(text, Language(tag))
+                    Finding(file, None, None, f"{key}.{tag} {fault}", severity)
+                    for fault in script_faults(text, Language(tag))
                 )
 
 

@@ -1,0 +1,217 @@
+"""A file's lots as values by key: from JSON (one, a list, or under a key), JSON a line, and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from jieqian.lots.importing.columns import field_of, guess_columns
+from jieqian.lots.importing.decoding import LOST_LINE, decode, decode_lines
+from jieqian.lots.importing.report import Refused
+from jieqian.lots.importing.source import SourceFile
+
+_DELIMITERS = ",\t;|，"
+_MOST_COLUMNS = 100
+_LONGEST_CELL = 100_000
+_MOST_ROWS = 50_000
+_DEEPEST = 4
+#: What Excel writes to keep a number text: ="007".
+_KEPT_AS_TEXT = re.compile(r'="(.*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class RawLot:
+    """One lot as its file has it: values by key (nested keys joined by a dot) or, of CSV, by field.
+
+    `line`: where in the file, from 1; None for a file of its own. `columns`: whose values the keys are, where that was
+    told or guessed for a table; `heads`: what stands above them. `notes`: what was mended in reading it.
+    """
+
+    file: SourceFile
+    line: int | None
+    values: Mapping[str, Any]
+    columns: Mapping[str, str] | None = None
+    notes: tuple[str, ...] = ()
+    heads: Mapping[str, str] | None = None
+    #: The object of JSON as it stood: one in the pack format is taken as it is.
+    whole: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BadRow:
+    """A row that cannot be taken, and why."""
+
+    line: int
+    reason: str
+
+
+def parse(file: SourceFile, columns: Mapping[str, str]) -> Iterator[RawLot | BadRow]:
+    """Every lot of a file. Raises `Refused` where the whole file cannot be taken.
+
+    `columns`: of a table, the field of each column that was told, by its head or its place (`"3"`).
+    """
+    kind = file.name.rpartition(".")[2].casefold()
+    data = file.read()
+    if kind == "json":
+        text, encoding = decode(data)
+        yield from _of_json(file, text, _noted(encoding))
+    else:
+        text, encoding = decode_lines(data)
+        if kind in ("jsonl", "ndjson"):
+            yield from _of_json_lines(file, text, _noted(encoding))
+        else:
+            yield from _of_table(file, text, columns, _noted(encoding))
+
+
+def _noted(encoding: str) -> tuple[str, ...]:
+    return (f"read as {encoding}",) if encoding else ()
+
+
+# -- JSON
+
+
+def _of_json(file: SourceFile, text: str, notes: tuple[str, ...]) -> Iterator[RawLot | BadRow]:
+    if not text.strip():
+        raise Refused("is empty")
+    value = _parsed(text)
+    for place, found in _lots_in(value):
+        if not isinstance(found, Mapping):
+            yield BadRow(place or 1, "is no object with keys")
+        else:
+            yield RawLot(file, place, flattened(found), None, notes, whole=found)
+
+
+def _of_json_lines(file: SourceFile, text: str, notes: tuple[str, ...]) -> Iterator[RawLot | BadRow]:
+    if not text.strip():
+        raise Refused("is empty")
+    for place, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            value = _parsed(line)
+            if not isinstance(value, Mapping):
+                raise Refused("is no object with keys")
+            yield RawLot(file, place, flattened(value), None, notes, whole=value)
+        except Refused as refused:
+            yield BadRow(place, str(refused))
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise Refused(f"is no JSON: {error.msg} (line {error.lineno}, character {error.colno})") from error
+    except RecursionError as error:
+        raise Refused("is nested too deep") from error
+    except ValueError as error:  # an endless number, a key given twice
+        raise Refused(f"is no JSON that can be taken: {str(error)[:80]}") from error
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)[:40]!a} stands twice")
+    return made
+
+
+def _no_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number")
+
+
+def _lots_in(value: Any) -> Iterator[tuple[int | None, Any]]:
+    """One lot, a list of lots, a list under a key (`{"lots": [...]}`), or lots by their number."""
+    if isinstance(value, list):
+        yield from enumerate(value, 1)
+        return
+    if not isinstance(value, Mapping):
+        raise Refused("holds no object with keys")
+    if any((field_of(key) or "").startswith(("verse", "line.")) for key in value):
+        yield None, value
+        return
+    lists = [held for held in value.values() if isinstance(held, list) and held and isinstance(held[0], Mapping)]
+    if len(lists) == 1:
+        yield from enumerate(lists[0], 1)
+    elif value and all(isinstance(held, Mapping) for held in value.values()):
+        for place, (key, held) in enumerate(value.items(), 1):
+            yield place, {"id": key, **held}
+    else:
+        yield None, value
+
+
+def flattened(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested keys joined by dots: `{"analysis": {"zh": …}}` as `{"analysis.zh": …}`."""
+    made: dict[str, Any] = {}
+    open_ones: list[tuple[str, Mapping[str, Any], int]] = [("", value, 0)]
+    while open_ones:
+        before, held, depth = open_ones.pop()
+        for key, inner in held.items():
+            name = f"{before}{key}"
+            if isinstance(inner, Mapping) and depth < _DEEPEST:
+                open_ones.append((f"{name}.", inner, depth + 1))
+            else:
+                made[name] = inner
+    return made
+
+
+# -- CSV
+
+
+def _of_table(
+    file: SourceFile, text: str, told: Mapping[str, str], notes: tuple[str, ...]
+) -> Iterator[RawLot | BadRow]:
+    text = text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
+    if not text.strip():
+        raise Refused("is empty")
+    rows = _rows(text, "\t" if file.name.casefold().endswith(".tsv") else _delimiter(text))
+    found = [(line, row) for line, row in rows if not isinstance(row, list) or any(cell.strip() for cell in row)]
+    if len(found) > _MOST_ROWS:
+        raise Refused(f"has more than {_MOST_ROWS:,} rows")
+    whole = [row for _, row in found if isinstance(row, list)]
+    has_heads, columns = guess_columns(whole, told)
+    heads = {str(at): head.strip() for at, head in enumerate(whole[0], 1)} if has_heads else None
+    for place, (line, row) in enumerate(found):
+        if isinstance(row, str):
+            yield BadRow(line, row)
+        elif row == [LOST_LINE]:
+            yield BadRow(line, "is in no encoding that is known")
+        elif not (place == 0 and has_heads):
+            cells = {str(at): cell for at, cell in enumerate(row[:_MOST_COLUMNS], 1) if cell.strip()}
+            yield RawLot(file, line, cells, columns, notes, heads)
+
+
+def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
+    """Each row with its line; of one that cannot be read, why."""
+    csv.field_size_limit(_LONGEST_CELL)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    while True:
+        line = reader.line_num + 1
+        try:
+            row = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield line, f"cannot be read: {error}"
+            continue
+        yield line, [kept[1] if (kept := _KEPT_AS_TEXT.fullmatch(cell.strip())) else cell for cell in row]
+
+
+def _delimiter(text: str) -> str:
+    """The mark that parts the first row into most heads we know, or else the first rows into most columns alike."""
+    lines = [line for line in text.split("\n", 20)[:20] if line.strip()][:10]
+    best = (0, 0.0, ",")
+    for mark in _DELIMITERS:
+        try:
+            rows = list(csv.reader(lines, delimiter=mark))
+        except csv.Error:
+            continue
+        known = sum(field_of(head) is not None for head in rows[0]) if len(rows[0]) > 1 else 0
+        columns = [len(row) - 1 for row in rows]
+        alike = columns.count(columns[0]) / len(columns) * columns[0]
+        best = max(best, (known, 0.0 if mark == "，" else alike, mark), key=lambda found: found[:2])  # verse holds ，
+    return best[2]
