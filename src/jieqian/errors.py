@@ -2,13 +2,14 @@
 
 JieqianError
 ├── RequestError             an answer to a caller (RFC 9457 problem document)
-│   ├── MalformedJson (400)  InvalidApiKey (401)  CrossSiteRequest, OperatorOnly (403)
+│   ├── MalformedJson (400)  InvalidApiKey (401)  CrossSiteRequest, OperatorOnly, NotSignedIn (403)
 │   ├── UnknownCollection, UnknownLot, UnknownTask, UnknownDraw, UnknownParent, UnknownKey,
 │   │   UnknownFaqEntry, UnknownBackup (404)
-│   ├── RequestTimeout (408)  DrawAlreadyRevealed, NothingKept, AlreadyFilling (409)
+│   ├── RequestTimeout (408)  DrawAlreadyRevealed, NothingKept, AlreadyFilling, ChangedMeanwhile, CollectionFixed,
+│   │                          ImportAtWork (409)
 │   ├── QuestionTooLong, BodyTooLarge (413)
 │   ├── InvalidRequest (422): InvalidLot, InvalidQuestion, UnsupportedLanguage, UnknownMode, UnknownStrategy,
-│   │                          UnknownModel, IdempotencyMismatch, DrawMismatch
+│   │                          UnknownModel, IdempotencyMismatch, DrawMismatch, ImportRefused, EntryRefused
 │   └── RateLimited, QueueFull (429)  HeadersTooLarge (431)
 ├── ModelError               what a model server did; decides whether another attempt may help
 │   ├── ModelUnreachable  ModelBusy  ModelRefused  ModelNotFound
@@ -87,6 +88,12 @@ class CrossSiteRequest(RequestError):
 
 class OperatorOnly(RequestError):
     """Only the operator may do this: send ADMIN_TOKEN as `Authorization: Bearer`, or use `jieqian` on the machine."""
+
+    status = 403
+
+
+class NotSignedIn(RequestError):
+    """The sign-in has ended, or the form is not one of this sign-in. Sign in at /admin and send it again."""
 
     status = 403
 
@@ -206,6 +213,14 @@ class DrawMismatch(InvalidRequest):
     """The draw gave another lot than the one asked about, or was not revealed yet."""
 
 
+class ImportRefused(InvalidRequest):
+    """Nothing could be taken from that file."""
+
+
+class EntryRefused(InvalidRequest):
+    """The changed text does not fit the pack format; nothing was written. `faults` names each field."""
+
+
 class RateLimited(RequestError):
     """Too many requests in a short time. Wait as long as Retry-After says."""
 
@@ -221,6 +236,24 @@ class NothingKept(RequestError):
 
 class AlreadyFilling(RequestError):
     """Another `jieqian cache warm` is at work; wait until it has ended."""
+
+    status = 409
+
+
+class ChangedMeanwhile(RequestError):
+    """It was changed since you looked at it; nothing was written. Look at it again."""
+
+    status = 409
+
+
+class CollectionFixed(RequestError):
+    """This collection was not imported: what comes with the package, or lies there by hand, is not changed here."""
+
+    status = 409
+
+
+class ImportAtWork(RequestError):
+    """Another import is being read or written. Wait for it to end."""
 
     status = 409
 

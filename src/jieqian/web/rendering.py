@@ -39,15 +39,20 @@ def seconds_text(milliseconds: float) -> str:
     return f"{milliseconds / 1000:.1f}"
 
 
-def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """The page. Never stored by a cache: it may show a reading, which can be erased."""
+def render(
+    request: Request, template: str, status: int = 200, *, here: str | None = None, **values: Any
+) -> HTMLResponse:
+    """The page. Never stored by a cache: it may show a reading, which can be erased.
+
+    `here`: where its links to other languages lead; else to itself, from an answer to a form to the first page.
+    """
     language = page_language(request)
     texts = Texts(language)
     html = _templates.get_template(template).render(
         t=texts,
         lang=language.value,
         language_names=LANGUAGE_NAMES,
-        here="" if request.method in ("GET", "HEAD") else path_for(request, "home"),
+        here=here if here is not None else "" if request.method in ("GET", "HEAD") else path_for(request, "home"),
         path_for=lambda name, **parameters: path_for(request, name, **parameters),
         asset=lambda file: path_for(request, "static", version=assets().version, file=file),
         seconds_text=seconds_text,

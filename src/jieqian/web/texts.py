@@ -29,9 +29,13 @@ _MOST_PREFERENCES = 20
 
 @lru_cache(maxsize=1)
 def catalogue() -> dict[str, dict[str, str]]:
-    """Every text: by key (`form.title`), then by language tag."""
-    tables = tomllib.loads(files(__package__).joinpath("texts.toml").read_text(encoding="utf-8"))
-    return {f"{group}.{name}": words for group, table in tables.items() for name, words in table.items()}
+    """Every text: by key (`form.title`), then by language tag. The admin pages' stand in a file of their own."""
+    folder = files(__package__)
+    found: dict[str, dict[str, str]] = {}
+    for file in ("texts.toml", "admin_texts.toml"):
+        tables = tomllib.loads(folder.joinpath(file).read_text(encoding="utf-8"))
+        found |= {f"{group}.{name}": words for group, table in tables.items() for name, words in table.items()}
+    return found
 
 
 class Texts:

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,13 +79,23 @@ class Outcome:
         }
 
 
-def place(plan: Plan, data_dir: Path, *, dry_run: bool = False, draft: bool = False) -> Outcome:
-    """Merge the plan with what is there and put it in its place. Raises `UsageError`; then nothing was changed."""
+def place(
+    plan: Plan,
+    data_dir: Path,
+    *,
+    dry_run: bool = False,
+    draft: bool = False,
+    without: Collection[int] = (),
+) -> Outcome:
+    """Merge the plan with what is there and put it in its place. Raises `UsageError`; then nothing was changed.
+
+    `without`: numbers that an upload gave and that it is to give again, read otherwise: forgotten unless mended since.
+    """
     top = data_dir / COLLECTIONS_FOLDER
     if dry_run:
-        return _merged(plan, top, draft=draft, dry_run=True)[0]
+        return _merged(plan, top, draft=draft, dry_run=True, without=without)[0]
     with changing(data_dir):
-        outcome, lots, record = _merged(plan, top, draft=draft, dry_run=False)
+        outcome, lots, record = _merged(plan, top, draft=draft, dry_run=False, without=without)
         if outcome.changed:
             write(outcome.folder, outcome.collection, lots, record)
     return outcome
@@ -168,11 +178,18 @@ def read_record(folder: Path) -> dict[str, Any] | None:
     return {"lots": {}}
 
 
-def _merged(plan: Plan, top: Path, *, draft: bool, dry_run: bool) -> tuple[Outcome, list[LotEntry], dict[str, Any]]:
+def _merged(
+    plan: Plan, top: Path, *, draft: bool, dry_run: bool, without: Collection[int]
+) -> tuple[Outcome, list[LotEntry], dict[str, Any]]:
     folder = top / (f"{_DRAFT}{plan.collection.id}" if draft else plan.collection.id)
     there = folder if folder.exists() or not draft else top / plan.collection.id
     held, collection, record = _held(there)
     marks: dict[str, Any] = dict(record["lots"])
+    for number in without:
+        if number in held and marks.get(str(number)) == mark_of(held[number]):
+            del held[number], marks[str(number)]
+    if without and not held and collection is not None:
+        collection = collection.model_copy(update={"size": plan.collection.size, "script": plan.collection.script})
     taken: list[Told] = []
     refused = list(plan.refused)
     unchanged = 0

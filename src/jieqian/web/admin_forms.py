@@ -1,0 +1,103 @@
+"""Forms of the admin pages: a lot and a collection as fields of text, and back.
+
+Fields are named as faults of the pack format are: `lines`, `fortune.label`, `title.en`, `commentary.ja.topics.love`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from jieqian.languages import Language
+from jieqian.lots.lot import TOPICS
+from jieqian.lots.pack_format import CollectionEntry, LotEntry
+
+TAGS = tuple(language.value for language in Language)
+#: More than any of these forms has.
+MOST_FIELDS = 120
+#: Parts of a lot that no field shows; they stay as they are.
+_UNSHOWN = ("reference", "variants")
+_SENTENCES = ("edition", "source", "licence")
+
+
+def lot_fields(entry: LotEntry | None) -> dict[str, str]:
+    """The lot as the form shows it; None: an empty one."""
+    if entry is None:
+        return {}
+    fields = {"lines": "\n".join(entry.lines), "sign": entry.sign or ""}
+    if entry.fortune:
+        fields |= {"fortune.label": entry.fortune.label, "fortune.polarity": entry.fortune.polarity}
+    for name, texts in (("title", entry.title), ("allusion", entry.allusion)):
+        fields |= {f"{name}.{tag}": text for tag, text in texts.items()}
+    for tag, note in entry.commentary.items():
+        base = f"commentary.{tag}"
+        fields |= {f"{base}.overall": note.overall, f"{base}.gloss": "\n".join(note.gloss)}
+        fields |= {f"{base}.topics.{topic}": text for topic, text in note.counsel().items()}
+    return fields
+
+
+def lot_made(fields: Mapping[str, str], before: LotEntry | None) -> dict[str, Any]:
+    """The form as a line of a pack, not yet checked."""
+    kept = before.model_dump(mode="json", exclude_defaults=True) if before else {}
+    label, polarity = _line(fields, "fortune.label"), fields.get("fortune.polarity", "")
+    made: dict[str, Any] = {name: kept[name] for name in _UNSHOWN if name in kept}
+    made["lines"] = _lines(fields, "lines")
+    made["fortune"] = {"label": label, "polarity": polarity} if label or polarity else None
+    if sign := _line(fields, "sign"):
+        made["sign"] = sign
+    made["title"] = {tag: text for tag in TAGS if (text := _line(fields, f"title.{tag}"))}
+    made["allusion"] = {tag: text for tag in TAGS if (text := _paragraph(fields, f"allusion.{tag}"))}
+    made["commentary"] = {tag: note for tag in TAGS if (note := _note(fields, f"commentary.{tag}"))}
+    return made
+
+
+def _note(fields: Mapping[str, str], base: str) -> dict[str, Any]:
+    note: dict[str, Any] = {}
+    if gloss := _lines(fields, f"{base}.gloss"):
+        note["gloss"] = gloss
+    if overall := _paragraph(fields, f"{base}.overall"):
+        note["overall"] = overall
+    if counsel := {topic: text for topic in TOPICS if (text := _line(fields, f"{base}.topics.{topic}"))}:
+        note["topics"] = counsel
+    return note
+
+
+def collection_fields(entry: CollectionEntry) -> dict[str, str]:
+    """The collection's own fields as the form shows them."""
+    fields = {f"names.{tag}": name for tag, name in entry.names.items()}
+    fields |= {f"deity.{tag}": name for tag, name in entry.deity.items()}
+    fields |= {f"notes.{tag}": text for tag, text in entry.notes.items()}
+    fields |= {name: getattr(entry, name) for name in _SENTENCES}
+    return fields | {"aliases": "\n".join(entry.aliases), "size": str(entry.size)}
+
+
+def collection_made(fields: Mapping[str, str], before: CollectionEntry) -> dict[str, Any]:
+    """The form as the part of a `collection.json` that may be changed, not yet checked."""
+    kept = before.model_dump(mode="json", exclude_defaults=True)
+    made: dict[str, Any] = {name: kept[name] for name in ("story", "asked_for", "custom") if name in kept}
+    for name in ("names", "deity"):
+        made[name] = {tag: text for tag in TAGS if (text := _line(fields, f"{name}.{tag}"))}
+    if notes := {tag: text for tag in TAGS if (text := _paragraph(fields, f"notes.{tag}"))}:
+        made["notes"] = notes
+    size = fields.get("size", "").strip()
+    made["size"] = int(size) if size.isascii() and size.isdigit() and len(size) < 9 else size
+    made["aliases"] = _lines(fields, "aliases")
+    return made | {name: _line(fields, name) for name in _SENTENCES}
+
+
+def told_columns(fields: Mapping[str, str]) -> dict[str, str]:
+    """Of `column.1=verse` …: the field by the column's place; those left out are not taken."""
+    places = {name.removeprefix("column."): value for name, value in fields.items() if name.startswith("column.")}
+    return {place: field for place, field in places.items() if place.isascii() and place.isdigit() and field}
+
+
+def _lines(fields: Mapping[str, str], name: str) -> list[str]:
+    return [line.strip() for line in fields.get(name, "").splitlines() if line.strip()]
+
+
+def _line(fields: Mapping[str, str], name: str) -> str:
+    return " ".join(_lines(fields, name))
+
+
+def _paragraph(fields: Mapping[str, str], name: str) -> str:
+    return "\n".join(line.rstrip() for line in fields.get(name, "").strip().splitlines())
