@@ -47,7 +47,8 @@ class SignedIn:
 class SignIns:
     """Who may see the admin pages. Without ADMIN_TOKEN nobody may."""
 
-    def __init__(self, secret: str, admin_token: str | None) -> None:
+    def __init__(self, secret: str, admin_token: str | None, *, seconds: int = SECONDS) -> None:
+        self._seconds = seconds
         self._token_hash = hashlib.sha256(admin_token.encode()).digest() if admin_token else None
         self._key = hmac.digest(secret.encode(), b"jieqian.operator\0" + (admin_token or "").encode(), "sha256")
         self._signer = TimestampSigner(self._key, salt="jieqian.operator")
@@ -77,7 +78,7 @@ class SignIns:
         if value is None or not self.possible:
             return None
         try:
-            sign_in = self._signer.unsign(value, max_age=SECONDS).decode("ascii")
+            sign_in = self._signer.unsign(value, max_age=self._seconds).decode("ascii")
         except (BadSignature, UnicodeError):
             return None
         if sign_in in self._signed_out:
@@ -94,7 +95,7 @@ class SignIns:
     def begin(self, request: Request, response: Response) -> None:
         """Give the cookie with this answer."""
         value = self._signer.sign(secrets.token_urlsafe(18)).decode("ascii")
-        self._set(request, response, value, SECONDS)
+        self._set(request, response, value, self._seconds)
 
     def end(self, request: Request, response: Response, signed: SignedIn) -> None:
         """Sign out: the cookie goes, and a copy of it opens nothing."""

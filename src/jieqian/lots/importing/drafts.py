@@ -197,7 +197,8 @@ class Drafts:
             with _writing():
                 outcome = place(plan, self._data_dir, draft=True, without=without)
                 if not outcome.folder.is_dir():
-                    raise ImportRefused("Everything in it is there already, as it stands; there is nothing to draft.")
+                    told = "".join(f" {each}." for each in outcome.refused[:3])
+                    raise ImportRefused(f"Nothing in it is new to what is served; there is nothing to draft.{told}")
                 keep_upload(self._data_dir, outcome.collection.id, path)
                 numbers = sorted(told.lot for told in outcome.taken if told.lot is not None) or numbers
                 return write_report(self._data_dir, outcome, path.name, wish, base=base, numbers=numbers)
