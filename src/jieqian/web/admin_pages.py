@@ -316,7 +316,8 @@ class _AdminPages:
         mark: str,
         error: JieqianError | None = None,
     ) -> Response:
-        return self._form_page(request, "admin_about.html", signed, seen, fields, mark, error, now={})
+        now = collection_fields(seen.held.collection) if isinstance(error, ChangedMeanwhile) else {}
+        return self._form_page(request, "admin_about.html", signed, seen, fields, mark, error, now=now)
 
     def _lot_page(
         self,
