@@ -67,7 +67,7 @@ def test_the_whole_way(admin_site: Site, open_page: OpenPage, scripts: bool) -> 
     page.fill("#lines", "手改的一行\n海上明月共潮生")
     page.select_option("[id='fortune.polarity']", "bad")
     page.click("#mend button.main")
-    expect(page.get_by_role("alert")).to_contain_text("cannot have the polarity bad")
+    expect(page.get_by_role("alert")).to_contain_text("contradicts the rank")
     assert page.input_value("#lines") == "手改的一行\n海上明月共潮生"
     expect(page.locator("[id='fortune.polarity']")).to_have_attribute("aria-invalid", "true")
     page.select_option("[id='fortune.polarity']", "good")

@@ -163,6 +163,27 @@ def test_what_does_not_fit_is_told_by_its_field_and_writes_nothing(desk, changed
     assert desk.left() == before
 
 
+@pytest.mark.parametrize(
+    ("changed", "kind"),
+    [
+        ({"lines": []}, ("empty", None)),
+        ({"lines": ["字" * 61]}, ("long", 60)),
+        ({"lines": ["字"] * 21}, ("many", 20)),
+        ({"lines": ["<b>x"]}, ("markup", None)),
+        ({"lines": ["a\u202eb"]}, ("invisible", None)),
+        ({"lines": ["。。"]}, ("letters", None)),
+        ({"fortune": {"label": "大吉", "polarity": "bad"}}, ("sense", None)),
+        ({"fortune": {"label": "大吉", "polarity": ""}}, ("choose", None)),
+        ({"commentary": {"en": {}}}, ("empty", None)),
+    ],
+)
+def test_usual_faults_have_a_kind_that_pages_can_say(desk, changed, kind):
+    desk.upload(table(1))
+    with pytest.raises(EntryRefused) as refused:
+        desk.mend(1, **changed)
+    assert list(refused.value.extra["kinds"].values()) == [kind]
+
+
 def test_a_collections_own_fields(desk):
     desk.upload(table(1, 3))
     collection = desk.drafts.look("river").held.collection

@@ -6,8 +6,10 @@ Fields are named as faults of the pack format are: `lines`, `fortune.label`, `ti
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from jieqian.errors import EntryRefused
 from jieqian.languages import Language
 from jieqian.lots.lot import TOPICS
 from jieqian.lots.pack_format import CollectionEntry, LotEntry
@@ -18,6 +20,25 @@ MOST_FIELDS = 120
 #: Parts of a lot that no field shows; they stay as they are.
 _UNSHOWN = ("reference", "variants")
 _SENTENCES = ("edition", "source", "licence")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a field: of a kind the pages can say in their languages, or `told` in English."""
+
+    told: str
+    kind: str = ""
+    most: int | None = None
+
+
+def faults_of(error: EntryRefused) -> dict[str, Fault]:
+    """By field."""
+    kinds = error.extra.get("kinds", {})
+    found = {}
+    for name, told in error.extra["faults"].items():
+        kind, most = kinds.get(name, ("", None))
+        found[name] = Fault(told, kind, most)
+    return found
 
 
 def lot_fields(entry: LotEntry | None) -> dict[str, str]:

@@ -32,6 +32,7 @@ from jieqian.web.admin_forms import (
     TAGS,
     collection_fields,
     collection_made,
+    faults_of,
     lot_fields,
     lot_made,
     told_columns,
@@ -345,7 +346,7 @@ class _AdminPages:
         error: JieqianError | None,
         **values: Any,
     ) -> Response:
-        faults = error.extra["faults"] if isinstance(error, EntryRefused) else {}
+        faults = faults_of(error) if isinstance(error, EntryRefused) else {}
         return self._page(
             request,
             template,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from jieqian.errors import ChangedMeanwhile, EntryRefused
 from jieqian.lots.importing.placing import mark_of
@@ -19,6 +20,15 @@ from jieqian.lots.pack_format import MAX_LOTS, CollectionEntry, LotEntry
 _Entry = TypeVar("_Entry", bound=BaseModel)
 #: Remembered for a lot of which no import is: a later one then keeps it, as it keeps what was mended.
 _BY_HAND = "by hand"
+#: Pydantic's types of fault, and how our own of the pack format begin, as kinds.
+_KINDS = {
+    **dict.fromkeys(("string_too_short", "too_short", "missing"), "empty"),
+    **dict.fromkeys(("int_type", "greater_than_equal", "less_than_equal"), "number"),
+    "string_too_long": "long",
+    "too_long": "many",
+    "literal_error": "choose",
+}
+_SAID = {"holds markup": "markup", "holds the character": "invisible", "holds no letter": "letters"}
 #: What of a collection may be changed; the id is its folder's name, and `missing` follows from the lots.
 COLLECTION_FIELDS = (
     *("names", "deity", "aliases", "size", "edition", "source", "licence"),
@@ -87,8 +97,22 @@ def _checked(kind: type[_Entry], made: Mapping[str, Any]) -> _Entry:
         return kind.model_validate(made)
     except ValidationError as error:
         faults: dict[str, str] = {}
+        kinds: dict[str, tuple[str, int | None]] = {}
         for fault in error.errors(include_url=False):
-            where = ".".join(str(part) for part in fault["loc"] if part != "[key]" and not isinstance(part, int))
-            faults.setdefault(where[:80], fault_sentence(fault))
+            where = ".".join(str(part) for part in fault["loc"] if part != "[key]" and not isinstance(part, int))[:80]
+            if where not in faults:
+                faults[where] = fault_sentence(fault)
+                if said := _kind_of(fault):
+                    kinds[where] = (said, fault.get("ctx", {}).get("max_length"))
         told = "; ".join(list(faults.values())[:5])
-        raise EntryRefused(f"{told[0].upper()}{told[1:]}.", faults=faults) from error
+        raise EntryRefused(f"{told[0].upper()}{told[1:]}.", faults=faults, kinds=kinds) from error
+
+
+def _kind_of(fault: ErrorDetails) -> str:
+    """What the pages can say in their own languages; "" for what is rare."""
+    if fault["type"] != "value_error":
+        return _KINDS.get(fault["type"], "")
+    if fault["loc"] == ("fortune",):
+        return "sense"
+    said = str(fault["ctx"]["error"])
+    return next((kind for begin, kind in _SAID.items() if said.startswith(begin)), "")
