@@ -150,6 +150,16 @@ def test_another_token_ends_every_sign_in(start: Start) -> None:
     assert visitor.get("/admin/collections").status == 403
 
 
+def test_under_a_base_path(start: Start) -> None:
+    visitor = Visitor(start(admin_token=TOKEN, llm_provider="commentary", base_path="/lots").base)
+    assert visitor.send("/lots/admin/sign-in", token=TOKEN).headers["location"] == "/lots/admin/collections"
+    assert visitor.get("/lots/admin/collections").status == 200
+    kind, body = multipart("a.csv", table(1), {"form": visitor.form, "id": "river"})
+    sent = visitor.call("POST", "/lots/admin/collections", body, content_type=kind)
+    assert sent.headers["location"] == "/lots/admin/collections/river?taken=1"
+    assert b'action="/lots/admin/collections/river/publish"' in visitor.get("/lots/admin/collections/river").body
+
+
 # -- from upload to service and back
 
 
@@ -198,7 +208,7 @@ def test_the_whole_way(program: Program, operator: Visitor) -> None:
     assert operator.get(page).status == 404
 
 
-def test_whatever_was_imported_is_shown_as_text(operator: Visitor) -> None:
+def test_whatever_was_imported_is_shown_as_text(program: Program, operator: Visitor) -> None:
     name, evil = "<script>alert(1)</script>.csv", "<img src=x onerror=alert(1)>"
     rows = f"籤號,詩文,{evil}\n1,春江潮水連海平，海上明月共潮生,x\n{evil},,\n"
     sent = operator.upload(name, rows.encode(), id="evil", name=evil)
@@ -210,7 +220,12 @@ def test_whatever_was_imported_is_shown_as_text(operator: Visitor) -> None:
         assert b"<img src" not in answer.body
         assert b"<script>" not in answer.body
         assert b'""' not in answer.body.replace(b'value=""', b"").replace(b'content=""', b"")
-    operator.send("/admin/collections/evil/discard")
+    broken = program.data_dir / "collections" / "_evil"
+    (broken / "lots.jsonl").write_text(evil)
+    listed = operator.get("/admin/collections")
+    assert (b"cannot be read" in listed.body, b"<img src" in listed.body) == (True, False)
+    assert operator.send("/admin/collections/evil/discard").status == 303
+    assert not broken.exists()
 
 
 @pytest.mark.parametrize(

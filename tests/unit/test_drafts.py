@@ -344,6 +344,7 @@ def test_folders_that_do_not_load_are_listed_with_the_reason(desk):
     desk.library.reload()
     reasons = {each.id: each.reason for each in desk.drafts.listed() if each.state is State.BROKEN}
     assert reasons.keys() == {"_river", broken.name}
+    assert {each.discards for each in desk.drafts.listed()} == {None, "river"}
     assert all("lots.jsonl" in reason for reason in reasons.values())
     with pytest.raises(UnknownCollection, match="not valid JSON"):
         desk.drafts.look("river")

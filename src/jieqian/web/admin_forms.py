@@ -112,6 +112,25 @@ def told_columns(fields: Mapping[str, str]) -> dict[str, str]:
     return {place: field for place, field in places.items() if place.isascii() and place.isdigit() and field}
 
 
+#: What a column may be taken as, in the order of the list.
+COLUMN_FIELDS = (
+    *("number", "verse", *(f"line.{at}" for at in range(1, 9)), "rank", "sign", "title", "subtitle"),
+    *(f"{base}{tag}" for base in ("overall", "allusion") for tag in ("", ".zh", ".en", ".ja")),
+    *(f"topics.{topic}" for topic in TOPICS),
+    "reference",
+)
+
+
+def column_places(report: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
+    """Of a table: each column's place, head and what it was taken as ("" where it was not)."""
+    if report is None or not report["columns"]:
+        return []
+    heads, columns = report.get("heads", {}), report["columns"]
+    unnamed = {key.removeprefix("column ") for key in report.get("not_taken", {}) if key.startswith("column ")}
+    places = {place for place in (*heads, *columns, *unnamed) if place.isdecimal()}
+    return [(place, heads.get(place, ""), columns.get(place, "")) for place in sorted(places, key=int)]
+
+
 def _lines(fields: Mapping[str, str], name: str) -> list[str]:
     return [line.strip() for line in fields.get(name, "").splitlines() if line.strip()]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from typing import Any, Protocol
 
 from fastapi import APIRouter
@@ -28,10 +27,12 @@ from jieqian.lots.importing.placing import mark_of
 from jieqian.lots.lot import TOPICS, Polarity
 from jieqian.settings import Settings
 from jieqian.web.admin_forms import (
+    COLUMN_FIELDS,
     MOST_FIELDS,
     TAGS,
     collection_fields,
     collection_made,
+    column_places,
     faults_of,
     lot_fields,
     lot_made,
@@ -297,8 +298,8 @@ class _AdminPages:
             held=seen.held,
             collection=seen.held.collection,
             report=seen.report,
-            places=_places(seen.report),
-            column_fields=_COLUMN_FIELDS,
+            places=column_places(seen.report),
+            column_fields=COLUMN_FIELDS,
             missing=missing[:_MOST_MISSING],
             more_missing=max(0, len(missing) - _MOST_MISSING),
             lots=lots[(page - 1) * LOTS_A_PAGE : page * LOTS_A_PAGE],
@@ -363,10 +364,10 @@ class _AdminPages:
 
     def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         signed = values.pop("signed", None) or self._sign_ins.of(request)
-        here = None if request.method in ("GET", "HEAD") else path_for(request, "admin")
-        with suppress(KeyError):
-            if here is not None:
-                here = path_for(request, "admin_collection", collection=request.path_params["collection"])
+        here = None
+        if request.method not in ("GET", "HEAD"):  # to where the form stood, as far as it can be asked for
+            one = request.path_params.get("collection")
+            here = path_for(request, "admin_collection", collection=one) if one else path_for(request, "admin")
         return render(
             request,
             template,
@@ -377,25 +378,6 @@ class _AdminPages:
             topics=TOPICS,
             **values,
         )
-
-
-#: What a column may be taken as, in the order of the list.
-_COLUMN_FIELDS = (
-    *("number", "verse", *(f"line.{at}" for at in range(1, 9)), "rank", "sign", "title", "subtitle"),
-    *(f"{base}{tag}" for base in ("overall", "allusion") for tag in ("", ".zh", ".en", ".ja")),
-    *(f"topics.{topic}" for topic in TOPICS),
-    "reference",
-)
-
-
-def _places(report: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
-    """Of a table: each column's place, head and what it was taken as ("" where it was not)."""
-    if report is None or not report["columns"]:
-        return []
-    heads, columns = report.get("heads", {}), report["columns"]
-    unnamed = {key.removeprefix("column ") for key in report.get("not_taken", {}) if key.startswith("column ")}
-    places = {place for place in (*heads, *columns, *unnamed) if place.isdecimal()}
-    return [(place, heads.get(place, ""), columns.get(place, "")) for place in sorted(places, key=int)]
 
 
 def _named(request: Request) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One line of the list. `reason`: why it does not load; `id` is then its folder's name, which may be anything."""
+    """One line of the list. `reason`: why it does not load; `id` is then its folder's name, which may be anything.
+
+    `discards`: of a draft that cannot be read, the id by which it can be thrown away.
+    """
 
     id: str
     state: State
@@ -57,6 +60,7 @@ class Listed:
     lots: int
     size: int
     reason: str = ""
+    discards: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As the API shows it."""
@@ -199,14 +203,20 @@ class Shelf:
         try:
             held = self.find(folder.name.removeprefix("_"))
         except UnknownCollection as error:
-            return _broken(folder.name, error.detail)
+            name = folder.name.removeprefix("_")
+            discards = name if _is_id(name) and read_record(folder) is not None else None
+            return replace(_broken(folder.name, error.detail), discards=discards)
         return _line(held)
 
 
 def expect_id(collection_id: str) -> None:
     """Raises `UnknownCollection` for what is no id: it becomes a folder's name."""
-    if not _ID.fullmatch(collection_id) or len(collection_id) > _LONGEST_ID:
+    if not _is_id(collection_id):
         raise UnknownCollection
+
+
+def _is_id(name: str) -> bool:
+    return len(name) <= _LONGEST_ID and _ID.fullmatch(name) is not None
 
 
 def _line(held: Held) -> Listed:
