@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import threading
 import unicodedata
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -51,6 +52,7 @@ class LotLibrary:
         self._folders = tuple(folders)
         self._must_load = must_load
         self._offered = tuple(offered)
+        self._reloading = threading.Lock()
         #: The `fingerprint` of what was read last.
         self.read_at = self.fingerprint()
         self._shelf = _read(self._folders, must_load, self._offered)
@@ -141,8 +143,9 @@ class LotLibrary:
 
     def reload(self) -> None:
         """Read every folder again; readers see the old state or the new. Raises PackError and keeps the old one."""
-        self.read_at = self.fingerprint()
-        self._shelf = _read(self._folders, self._must_load, self._offered)
+        with self._reloading:  # of two at once the one that read first must not be the last to say so
+            self.read_at = self.fingerprint()
+            self._shelf = _read(self._folders, self._must_load, self._offered)
 
 
 def pack_folders(folder: Path) -> list[Path]:
