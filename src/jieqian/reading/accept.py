@@ -10,11 +10,12 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from jieqian.cache.answer import KeptAnswer
+from jieqian.cache.near import NearAnswers, NearReading, NoNearAnswers
 from jieqian.checks.care import care_message, find_danger, help_lines
 from jieqian.checks.language import resolve_language
 from jieqian.checks.question import clean_question
@@ -42,7 +43,7 @@ from jieqian.reading.messages import stage_message
 from jieqian.reading.reading import parent_reading, reading_document, timings_of
 from jieqian.tasks.clock import accepted_mark
 from jieqian.tasks.limits import RateLimit
-from jieqian.tasks.store import Accepted, FreeWorker, FromCache, Reused, TaskStore
+from jieqian.tasks.store import Accepted, FreeWorker, FromCache, NearKey, Reused, TaskStore
 from jieqian.tasks.task import Mode, NewTask, Status, StrategyName, Task
 from jieqian.tasks.timings import all_other
 from jieqian.worker.positions import Estimate
@@ -79,6 +80,7 @@ class FrontDesk:
     rate_limit: RateLimit
     check_model: Callable[[str], Awaitable[None]] | None = None
     answer_key: Callable[[NewTask, Lot, ParentReading | None], str | None] = lambda *_: None
+    near: NearAnswers = field(default_factory=NoNearAnswers)
     look_early: Callable[[NewTask, Lot, FromCache | None], None] = lambda *_: None
     free_worker: Callable[[], AbstractAsyncContextManager[FreeWorker | None]] = nullcontext
 
@@ -113,7 +115,7 @@ async def accept_request(
     desk.rate_limit.take(*limited)
     made = False
     try:
-        kept = _from_cache(new, lot, parent, desk)
+        kept = await _from_cache(new, lot, parent, desk)
         desk.look_early(new, lot, kept)
         async with desk.free_worker() as worker:
             accepted = await desk.store.accept(new, first, desk.max_queue, kept, worker)
@@ -124,12 +126,23 @@ async def accept_request(
     return accepted
 
 
-def _from_cache(new: NewTask, lot: Lot, parent: Task | None, desk: FrontDesk) -> FromCache | None:
-    """Where an answer to the same words may be; None for who wants it read afresh, or a model to be tried."""
+async def _from_cache(new: NewTask, lot: Lot, parent: Task | None, desk: FrontDesk) -> FromCache | None:
+    """Where an answer to the same words may be, or to others of the same sense.
+
+    None for who wants it read afresh, or a model to be tried.
+    """
     if new.fresh or new.model is not None:
         return None
-    key = desk.answer_key(new, lot, parent_reading(parent, desk.lots))
-    return None if key is None else FromCache(key, partial(reused, new, lot))
+    parents = parent_reading(parent, desk.lots)
+    key = desk.answer_key(new, lot, parents)
+    if key is None:
+        return None
+    near: list[NearKey] = []
+    for found in await desk.near.find(new, key):
+        its_key = desk.answer_key(replace(new, question=found.reading.question), lot, parents)
+        if its_key is not None:
+            near.append(NearKey(its_key, found.reading, partial(reused, new, lot, near=found)))
+    return FromCache(key, partial(reused, new, lot), near)
 
 
 async def _checked(asked: ReadingRequest, caller: str, desk: FrontDesk, arrived: float) -> tuple[NewTask, Task | None]:
@@ -243,11 +256,11 @@ def first_events(new: NewTask, lot: Lot, ahead: int, estimate: Estimate) -> Sequ
     return [Queued(0, 0.0), LotShown(shown), CareShown(new.care), Completed(document)]
 
 
-def reused(new: NewTask, lot: Lot, answer: KeptAnswer) -> Reused:
+def reused(new: NewTask, lot: Lot, answer: KeptAnswer, near: NearReading | None = None) -> Reused:
     """What is stored with a task that an earlier answer completes: the same events as if it had been written now."""
     shown = lot.as_dict(new.language)
     task = replace(_as_completed(new), sources=tuple(answer.sources))
-    measured = {**all_other((time.time() - new.created_at) * 1000), **reuse_facts(answer)}
+    measured = {**all_other((time.time() - new.created_at) * 1000), **reuse_facts(answer, near)}
     timings = timings_of(task, measured)
     sections = {section.name.value: section.as_dict() for section in answer.sections}
     told = stage_message(Stage.QUEUE, new.language)

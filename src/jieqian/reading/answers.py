@@ -10,6 +10,7 @@ from typing import Any
 
 from jieqian.cache.answer import KeptAnswer
 from jieqian.cache.key import KeyParts, key_of, lot_hash, parent_hash, same_words
+from jieqian.cache.near import NearReading
 from jieqian.events.event import Event, SectionDelta, SectionFinished, SectionStarted
 from jieqian.languages import Language
 from jieqian.lots.lot import Collection, Lot
@@ -105,11 +106,13 @@ def replay_events(finished: Sequence[Section]) -> list[Event]:
     return events
 
 
-def reuse_facts(answer: KeptAnswer) -> Mapping[str, Any]:
-    """What the timings of a reading tell that an earlier answer completes."""
+def reuse_facts(answer: KeptAnswer, near: NearReading | None = None) -> Mapping[str, Any]:
+    """What the timings of a reading tell that an earlier answer completes; `near`: one to other words."""
     return {
         **answer.facts,
-        "cache_hit": "exact",
+        "cache_hit": "exact" if near is None else "semantic",
+        "cache_similarity": None if near is None else near.similarity,
+        "cache_task_id": None if near is None else near.reading.task_id,
         "cache_created_at": answer.created_at,
         "attempts": 0,
         "section_ms": {section.name.value: 0 for section in answer.sections},

@@ -17,7 +17,7 @@ TIMING_KEYS = (
     *("other_ms", "total_time_ms", "faq_ms", "time_to_first_event_ms", "time_to_first_token_ms", "section_ms"),
     *("attempts", "prompt_tokens", "completion_tokens", "tokens_per_second", "cache_hit", "sections_from_model"),
     *("degraded", "llm_provider", "llm_model", "llm_stream_enabled", "mode", "strategy", "language", "collection"),
-    *("lot", "model_error", "retrieval", "cache_created_at"),
+    *("lot", "model_error", "retrieval", "cache_created_at", "cache_similarity", "cache_task_id"),
 )
 
 
@@ -52,8 +52,16 @@ def parent_reading(parent: Task | None, lots: LotLibrary) -> ParentReading | Non
 
 
 def cache_of(timings: Mapping[str, Any]) -> dict[str, Any]:
-    """Where the answer came from: `created_at` is when the model wrote it, where that was for an earlier task."""
-    return {"hit": timings["cache_hit"], "similarity": None, "created_at": timings["cache_created_at"]}
+    """Where the answer came from: `created_at` is when the model wrote it, where that was for an earlier task.
+
+    Where that was for other words, `similarity` is how alike they are, and `task_id` the asker's own earlier task.
+    """
+    told = {
+        "hit": timings["cache_hit"],
+        "similarity": timings["cache_similarity"],
+        "created_at": timings["cache_created_at"],
+    }
+    return told if timings["cache_task_id"] is None else {**told, "task_id": timings["cache_task_id"]}
 
 
 def reading_document(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,9 +38,9 @@ def accept_in(
     earlier = _earlier(connection, new)
     if earlier is not None:
         return Accepted(rows.whole_task(connection, earlier), created=False), []
-    answer = None if from_cache is None else find_answer(connection, from_cache.key)
-    if answer is not None and from_cache is not None:
-        return _answered(connection, new, answer, from_cache.reuse(answer))
+    found = None if from_cache is None else from_cache.found(partial(find_answer, connection))
+    if found is not None:
+        return _answered(connection, new, *found)
     ahead = connection.execute(_QUEUED).scalar_one()
     if ahead >= max_queue and not new.care:  # a person in danger is answered whatever the load
         raise QueueFull(retry_after=RETRY_AFTER_SECONDS)

@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from jieqian.cache.answer import CacheFilter, CacheStats, KeptAnswer
+from jieqian.cache.answer import CacheFilter, CacheStats, KeptAnswer, OwnReading
 from jieqian.sections.section import Section, SectionName, SectionSource
-from jieqian.tasks.tables import answers
+from jieqian.tasks.store import MOST_OWN
+from jieqian.tasks.tables import answers, tasks
+from jieqian.tasks.task import NewTask, Status
 
 Result = TypeVar("Result")
 _COLUMNS = ("key", "task_id", "collection", "lot", "language", "mode", "model", "created_at")
@@ -35,6 +37,23 @@ class AnswerRows:
         """See `TaskStore.renew_answer`."""
         change = sa.update(answers).where(answers.c.key == key).values(used_at=now)
         return await self._write(lambda connection: connection.execute(change).rowcount > 0, durable=False)
+
+    async def own_readings(self, new: NewTask, limit: int) -> list[OwnReading]:
+        """See `TaskStore.own_readings`."""
+        mine = tasks.c.caller == new.caller
+        latest = sa.select(tasks.c.seq).where(mine).order_by(tasks.c.seq.desc()).limit(1).offset(MOST_OWN - 1)
+        query = (
+            sa.select(tasks.c.id, tasks.c.question, tasks.c.timings)
+            .where(mine, tasks.c.seq >= sa.func.coalesce(latest.scalar_subquery(), 0))
+            .where(tasks.c.collection == new.collection, tasks.c.lot == new.lot, tasks.c.language == new.language)
+            .where(tasks.c.mode == new.mode, tasks.c.parent_id.is_not_distinct_from(new.parent_id))
+            .where(tasks.c.status == Status.COMPLETED, tasks.c.care.is_(None))
+            .where(tasks.c.timings["cache_task_id"].as_string().is_(None))
+            .order_by(tasks.c.seq.desc())
+            .limit(limit)
+        )
+        found = await self._read(lambda connection: connection.execute(query).all())
+        return [OwnReading(row.id, row.question, row.timings.get("cache_created_at")) for row in found]
 
     async def cache_stats(self) -> CacheStats:
         """See `TaskStore.cache_stats`."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from jieqian.cache.answer import CacheFilter, CacheStats, KeptAnswer
+from jieqian.cache.answer import CacheFilter, CacheStats, KeptAnswer, OwnReading
 from jieqian.events.event import Event, StoredEvent
 from jieqian.faq.entry import FaqEntry, FaqReviewed, FaqStatus
 from jieqian.languages import Language
@@ -52,6 +52,9 @@ class ApiKey:
     revoked_at: float | None = None
 
 
+#: So many of a caller's latest tasks are looked at for one that is near.
+MOST_OWN = 200
+
 #: What is written with the task itself, given how many queued tasks stand before it.
 FirstEvents = Callable[[int], Sequence[Event]]
 
@@ -65,11 +68,34 @@ class Reused:
 
 
 @dataclass(frozen=True, slots=True)
+class NearKey:
+    """Where the answer to a near question of the same caller would be. Served only if `reading` still holds it."""
+
+    key: str
+    reading: OwnReading
+    reuse: Callable[[KeptAnswer], Reused]
+
+
+@dataclass(frozen=True, slots=True)
 class FromCache:
-    """Where a request looks for an answer before it waits for one: a key, and what is told if there is one."""
+    """Where a request looks for an answer before it waits for one: a key, and what is told if there is one.
+
+    `near`: where it looks then, in this order.
+    """
 
     key: str
     reuse: Callable[[KeptAnswer], Reused]
+    near: Sequence[NearKey] = ()
+
+    def found(self, look: Callable[[str], KeptAnswer | None]) -> tuple[KeptAnswer, Reused] | None:
+        """The first answer there is, with what is told; `look` gives the one kept under a key."""
+        if (answer := look(self.key)) is not None:
+            return answer, self.reuse(answer)
+        for one in self.near:
+            answer = look(one.key)
+            if answer is not None and one.reading.is_of(answer):
+                return answer, one.reuse(answer)
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +134,7 @@ class TaskStore(Protocol):
     ) -> Accepted:
         """Store the request and its first events. Raises `QueueFull`, `IdempotencyMismatch`.
 
-        Where an answer is kept under the key of `from_cache`, the task is stored as completed with it, however long
+        Where an answer is kept under a key of `from_cache`, the task is stored as completed with it, however long
         the queue is. Where none waits before it, a `worker` that is free is given it at once.
         """
         ...
@@ -192,6 +218,14 @@ class TaskStore(Protocol):
 
     async def renew_answer(self, key: str, now: float) -> bool:
         """Whether an answer is kept under that key; it counts as wanted `now`, so that others are thrown away first."""
+        ...
+
+    async def own_readings(self, new: NewTask, limit: int) -> list[OwnReading]:
+        """Completed readings of the request's caller, newest first: of its lot, language, mode and earlier reading.
+
+        Only the latest tasks are looked at (`MOST_OWN`); none with help lines, and none that is itself a copy of one to
+        other words.
+        """
         ...
 
     async def cache_stats(self) -> CacheStats:

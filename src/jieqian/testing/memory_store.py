@@ -9,13 +9,13 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
-from jieqian.cache.answer import KeptAnswer
+from jieqian.cache.answer import KeptAnswer, OwnReading
 from jieqian.errors import IdempotencyMismatch, LeaseLost, QueueFull, StoreError, UnknownTask
 from jieqian.events.event import Event, Stopped, StoredEvent, encode
 from jieqian.sections.section import SECTIONS, Section
 from jieqian.tasks.accepting import KEY_SECONDS, RETRY_AFTER_SECONDS
 from jieqian.tasks.sql_store import announce_nothing
-from jieqian.tasks.store import Accepted, Announce, FirstEvents, FreeWorker, FromCache, Reused
+from jieqian.tasks.store import MOST_OWN, Accepted, Announce, FirstEvents, FreeWorker, FromCache, Reused
 from jieqian.tasks.task import MAX_ATTEMPTS, Feedback, NewTask, Status, Task
 from jieqian.tasks.timings import settled
 from jieqian.testing.memory_answers import MemoryAnswers
@@ -73,9 +73,9 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers):
         earlier = self._earlier(new)
         if earlier is not None:
             return Accepted(earlier, created=False)
-        answer = None if from_cache is None else self._found(from_cache.key)
-        if answer is not None and from_cache is not None:
-            return self._answered(new, answer, from_cache.reuse(answer))
+        found = None if from_cache is None else from_cache.found(self._found)
+        if found is not None:
+            return self._answered(new, *found)
         ahead = sum(task.status is Status.QUEUED for task in self._tasks.values())
         if ahead >= max_queue and not new.care:
             raise QueueFull(retry_after=RETRY_AFTER_SECONDS)
@@ -320,6 +320,19 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers):
         await self._turn()
         mine = [task for task in reversed(self._tasks.values()) if task.caller == caller]
         return [task for task in mine if before_seq is None or task.seq < before_seq][:limit]
+
+    async def own_readings(self, new: NewTask, limit: int) -> list[OwnReading]:
+        """See `TaskStore.own_readings`."""
+        latest = await self.history(new.caller, MOST_OWN, None)
+        what = new.collection, new.lot, new.language, new.mode, new.parent_id
+        return [
+            OwnReading(task.id, task.question, task.timings.get("cache_created_at"))
+            for task in latest
+            if (task.collection, task.lot, task.language, task.mode, task.parent_id) == what
+            and task.status is Status.COMPLETED
+            and task.care is None
+            and task.timings.get("cache_task_id") is None
+        ][:limit]
 
     async def events(self, task_id: str, after: int, limit: int) -> list[StoredEvent]:
         """See `TaskStore.events`."""

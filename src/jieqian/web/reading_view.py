@@ -64,6 +64,18 @@ class ReadingView:
         return tuple(zip(self.lot["lines"], note["gloss"], strict=True))
 
     @property
+    def reused_from(self) -> str | None:
+        """The asker's own earlier task, told in other words, whose reading this is."""
+        told: str | None = self.timings["cache_task_id"]
+        return told
+
+    @property
+    def reused_at(self) -> str:
+        """When what is shown again was written, ISO 8601 in UTC; empty where nothing is."""
+        written = self.timings["cache_created_at"]
+        return "" if written is None else iso_time(written)
+
+    @property
     def created(self) -> str:
         """When it was asked, ISO 8601 in UTC."""
         return iso_time(self.task.created_at)

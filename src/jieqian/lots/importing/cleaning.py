@@ -23,7 +23,7 @@ _WIDE_FORMS = re.compile(r"[\uff01-\uff5e\uff61-\uff9f]")
 #: Marks of full width are how Chinese is printed; letters, digits and half-width kana are not.
 _KEEPS_ITS_WIDTH = frozenset("！（），．：；？［］｛｝～／")
 _EMPHASIS = re.compile(r"\*\*|__|~~~?|`+|^\s{0,3}(?:#{1,6}|[-*+>]|\d+\.)\s+", re.MULTILINE)
-_MARKDOWN_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
+_MARKDOWN_LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\([^()\s]{0,500}\)")
 _LINK_WORD = re.compile(LINK.pattern + r"[^\s\u3000-\u9fff，。]*")
 _FORMULA = re.compile(r"\s*(?:[=@]|[+\-](?=[0-9A-Za-z(\"'=+@]))")
 _NOTHING = re.compile(

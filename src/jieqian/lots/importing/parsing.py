@@ -19,6 +19,9 @@ _DELIMITERS = ",\t;|，"
 _MOST_COLUMNS = 100
 _LONGEST_CELL = 100_000
 _MOST_ROWS = 50_000
+_LONGEST_LINE = 1 << 20
+#: Each is an object in memory, some thirty times its size in the file.
+_MOST_BRACKETS = 1_000_000
 _DEEPEST = 4
 #: What Excel writes to keep a number text: ="007".
 _KEPT_AS_TEXT = re.compile(r'="(.*)"')
@@ -57,10 +60,14 @@ def parse(file: SourceFile, columns: Mapping[str, str]) -> Iterator[RawLot | Bad
     """
     kind = file.name.rpartition(".")[2].casefold()
     data = file.read()
+    if max(data.count(b"["), data.count(b"{")) > _MOST_BRACKETS:
+        raise Refused(f"holds more than {_MOST_BRACKETS:,} lists or objects")
     if kind == "json":
         text, encoding = decode(data)
         yield from _of_json(file, text, _noted(encoding))
     else:
+        if any(len(line) > _LONGEST_LINE for line in data.split(b"\n")):
+            raise Refused(f"has a line of more than {_LONGEST_LINE:,} bytes")
         text, encoding = decode_lines(data)
         if kind in ("jsonl", "ndjson"):
             yield from _of_json_lines(file, text, _noted(encoding))
@@ -169,9 +176,12 @@ def _of_table(
     if not text.strip():
         raise Refused("is empty")
     rows = _rows(text, "\t" if file.name.casefold().endswith(".tsv") else _delimiter(text))
-    found = [(line, row) for line, row in rows if not isinstance(row, list) or any(cell.strip() for cell in row)]
-    if len(found) > _MOST_ROWS:
-        raise Refused(f"has more than {_MOST_ROWS:,} rows")
+    found: list[tuple[int, list[str] | str]] = []
+    for line, row in rows:
+        if isinstance(row, str) or any(cell.strip() for cell in row):
+            found.append((line, row))
+        if len(found) > _MOST_ROWS:
+            raise Refused(f"has more than {_MOST_ROWS:,} rows")
     whole = [row for _, row in found if isinstance(row, list)]
     has_heads, columns = guess_columns(whole, told)
     heads = {str(at): head.strip() for at, head in enumerate(whole[0], 1)} if has_heads else None
@@ -181,7 +191,7 @@ def _of_table(
         elif row == [LOST_LINE]:
             yield BadRow(line, "is in no encoding that is known")
         elif not (place == 0 and has_heads):
-            cells = {str(at): cell for at, cell in enumerate(row[:_MOST_COLUMNS], 1) if cell.strip()}
+            cells = {str(at): cell for at, cell in enumerate(row, 1) if cell.strip()}
             yield RawLot(file, line, cells, columns, notes, heads)
 
 
@@ -198,7 +208,10 @@ def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
         except csv.Error as error:
             yield line, f"cannot be read: {error}"
             continue
-        yield line, [kept[1] if (kept := _KEPT_AS_TEXT.fullmatch(cell.strip())) else cell for cell in row]
+        yield (
+            line,
+            [kept[1] if (kept := _KEPT_AS_TEXT.fullmatch(cell.strip())) else cell for cell in row[:_MOST_COLUMNS]],
+        )
 
 
 def _delimiter(text: str) -> str:

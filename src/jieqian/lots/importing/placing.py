@@ -29,7 +29,7 @@ from jieqian.lots.pack_format import CollectionEntry, LotEntry
 
 IMPORTED_FILE = "imported.json"
 _LOCK = ".import.lock"
-_LOCK_SECONDS = 30
+LOCK_SECONDS = 30.0
 _DRAFT = "_"
 
 
@@ -86,6 +86,7 @@ def place(
     dry_run: bool = False,
     draft: bool = False,
     without: Collection[int] = (),
+    wait_seconds: float = LOCK_SECONDS,
 ) -> Outcome:
     """Merge the plan with what is there and put it in its place. Raises `UsageError`; then nothing was changed.
 
@@ -94,7 +95,7 @@ def place(
     top = data_dir / COLLECTIONS_FOLDER
     if dry_run:
         return _merged(plan, top, draft=draft, dry_run=True, without=without)[0]
-    with changing(data_dir):
+    with changing(data_dir, wait_seconds):
         outcome, lots, record = _merged(plan, top, draft=draft, dry_run=False, without=without)
         if outcome.changed:
             write(outcome.folder, outcome.collection, lots, record)
@@ -102,12 +103,12 @@ def place(
 
 
 @contextmanager
-def changing(data_dir: Path) -> Iterator[Path]:
+def changing(data_dir: Path, wait_seconds: float = LOCK_SECONDS) -> Iterator[Path]:
     """Alone at work on the operator's collections, an earlier swap that was cut off brought to its end."""
     top = data_dir / COLLECTIONS_FOLDER
     try:
         top.mkdir(parents=True, exist_ok=True)
-        with FileLock(top / _LOCK, timeout=_LOCK_SECONDS):
+        with FileLock(top / _LOCK, timeout=wait_seconds):
             finish_swaps(data_dir)
             yield top
     except Timeout as error:
@@ -116,8 +117,19 @@ def changing(data_dir: Path) -> Iterator[Path]:
         raise UsageError(f"{top} cannot be written: {error.strerror or error}.") from error
 
 
+def mend_swaps(data_dir: Path) -> None:
+    """Before the collections are read: finish what a killed import left, unless one is at work just now."""
+    top = data_dir / COLLECTIONS_FOLDER
+    if top.is_dir() and any(each.name.startswith(".") and each.is_dir() for each in top.iterdir()):
+        with suppress(UsageError), changing(data_dir, wait_seconds=1):
+            return
+
+
 def finish_swaps(data_dir: Path) -> None:
-    """Of a swap that was cut off: the old folder back in its place if the new one never came, and no leavings."""
+    """Of a swap that was cut off: the old folder back in its place if the new one never came; no leavings.
+
+    The caller holds the lock (`changing`).
+    """
     top = data_dir / COLLECTIONS_FOLDER
     if not top.is_dir():
         return

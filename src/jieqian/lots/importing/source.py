@@ -173,6 +173,8 @@ def _read_file(path: Path, budget: Budget) -> bytes:
         with os.fdopen(opened, "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise Refused("is no regular file")
+            if os.fstat(file.fileno()).st_size > LARGEST_FILE:
+                raise Refused(f"is larger than {LARGEST_FILE >> 20} MiB")
             return budget.read(file)
     except OSError as error:
         raise Refused(f"cannot be read: {error.strerror}") from error

@@ -71,7 +71,7 @@ function showTimings(timings) {
   const model = timings.sections_from_model ? timings.llm_model : null;
   at("writer").textContent = model ? text("written_by", { model }) : text("by_commentary");
   show("degraded", Boolean(timings.degraded && timings.llm_model));
-  show("reused", Boolean(timings.cache_hit && timings.cache_hit !== "none"));
+  show("reused", timings.cache_hit === "exact"); // one to other words is there from the start, and told by the page
 }
 
 function showSources(sources) {
