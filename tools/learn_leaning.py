@@ -7,6 +7,7 @@ embedder changed; takes half a minute. docs/reports/retrieval.md tells what was 
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +65,7 @@ def main() -> None:
     passage, lot, characters = (float(weight) for weight in weights * SCALES)
     Leaning(start.embedder, means, kinds.astype(np.float32), passage, lot, characters).save()
     print(f"{SOURCE}: of {len(examples)} questions; passage {passage:.2f}, lot {lot:.2f}, characters {characters:.4f}")
+    print(f"RANKING in retriever.py has to end in -{hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:8]}")
 
 
 Use = tuple[list[StoredPassage], NDArray[Any], NDArray[Any], NDArray[Any], Lexicon]
@@ -83,7 +85,7 @@ def _by_use(catalogue: Catalogue) -> dict[tuple[str, Language], Use]:
         vectors = np.stack([files[file][row] for file, row in rows]).astype(np.float32)
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         leant = LeantVectors([each.id for each in its], [facts_of(each) for each in its], vectors)
-        by_row = [leant.by_row(told) for told in (leant.likeness, leant.of_lot, leant.kind_of)]
+        by_row = [told[leant.base_of] for told in (leant.likeness, leant.of_lot, leant.kind_of)]
         for language in Language:
             keep = [row for row, each in enumerate(its) if language in each.serves and each.explains]
             lexicon = Lexicon(catalogue.of(collection, language))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
+
+from jieqian.retrieval.retriever import RANKING
 
 np = pytest.importorskip("numpy")
 
@@ -77,7 +80,7 @@ def test_an_approved_answer_tells_no_language_and_is_compared_with_the_nearest()
     rows = ROWS | {"faq/1": (answer, CHINESE + NORTH)}
     ids, (facts, vectors) = list(rows), zip(*rows.values(), strict=True)
     leant = LeantVectors(ids, facts, np.array(vectors, dtype=np.float32))
-    likeness = leant.by_row(leant.likeness)
+    likeness = leant.likeness[leant.base_of]
     assert likeness[ids.index("faq/1")] @ likeness[ids.index("river/3#overall@en")] > 0.9
 
 
@@ -101,4 +104,5 @@ def test_what_is_shipped_fits_the_vectors_that_are_shipped() -> None:
     learned = read_leaning(manifest.embedder, SOURCE)
     assert learned is not None
     assert learned.kinds.shape == (len(KINDS), manifest.dimension + 1)
+    assert hashlib.sha256(SOURCE.read_bytes()).hexdigest().startswith(RANKING.partition("-")[2])
     assert set(learned.means) == {"zh-Hant", "zh-Hans", "en", "ja"}

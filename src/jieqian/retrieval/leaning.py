@@ -69,16 +69,19 @@ def read_leaning(embedder: str, path: Path = SOURCE) -> Leaning | None:
 
 
 class LeantVectors:
-    """The passages of one collection as a question leans to them; `ids`, `facts` and `vectors` as in `HeldVectors`."""
+    """The passages of one collection without their languages; `ids`, `facts` and `vectors` as in `HeldVectors`.
+
+    `base_of`: for each row its place in `likeness` and `of_lot` (one vector each) and in `kind_of`.
+    """
 
     def __init__(self, ids: Sequence[str], facts: Sequence[Mapping[str, Any]], vectors: NDArray[np.float32]) -> None:
         bases: dict[str, int] = {}
-        self._base_of = np.array([bases.setdefault(place.partition("@")[0], len(bases)) for place in ids])
+        self.base_of = np.array([bases.setdefault(place.partition("@")[0], len(bases)) for place in ids])
         explains = np.array([bool(each.get("explains")) for each in facts])
         likeness = np.zeros((len(bases), vectors.shape[1]), dtype=np.float32)
-        np.add.at(likeness, self._base_of, vectors - _means(ids, explains, vectors))
+        np.add.at(likeness, self.base_of, vectors - _means(ids, explains, vectors))
         self.likeness = _unit(likeness)
-        first = np.unique(self._base_of, return_index=True)[1]
+        first = np.unique(self.base_of, return_index=True)[1]
         self.kind_of = np.array([_kind(facts[row]) for row in first])
         lots = np.array([int(facts[row].get("lot", 0)) for row in first])
         of_lots = explains[first] & np.array([facts[row].get("kind") != Kind.FAQ.value for row in first])
@@ -88,17 +91,12 @@ class LeantVectors:
             if (its & of_lots).any():
                 self.of_lot[its] = self.likeness[its & of_lots].mean(axis=0)
 
-    def by_row(self, by_base: NDArray[Any]) -> NDArray[Any]:
-        """What is told of each passage without its language, for each row."""
-        told: NDArray[Any] = by_base[self._base_of]
-        return told
-
 
 class Worth:
     """What each of a collection's passages is worth to a question."""
 
     def __init__(self, leaning: Leaning, leant: LeantVectors) -> None:
-        self._leaning, self._by_row, self._kind_of = leaning, leant.by_row, leant.kind_of
+        self._leaning, self._base_of, self._kind_of = leaning, leant.base_of, leant.kind_of
         self._vectors = leaning.passage * leant.likeness + leaning.lot * leant.of_lot
 
     def of(self, vector: NDArray[np.float32], language: str) -> NDArray[np.float32]:
@@ -106,7 +104,8 @@ class Worth:
         centred = self._leaning.centred(vector, language)
         kinds = self._leaning.kinds
         by_kind = kinds[:, :-1] @ centred + kinds[:, -1]
-        worth: NDArray[np.float32] = self._by_row(np.round(self._vectors @ centred + by_kind[self._kind_of], 5))
+        by_base = np.round(self._vectors @ centred + by_kind[self._kind_of], 5)
+        worth: NDArray[np.float32] = by_base[self._base_of]
         return worth
 
 

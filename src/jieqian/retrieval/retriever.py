@@ -43,8 +43,9 @@ _FOREIGN_TOPIC_NEARER = 0.05
 #: Taken from counsel on a topic where the question shows none: the sense of a whole lot then tells more.
 _NO_TOPIC_FARTHER = 0.01
 INDEX_FOLDER = "index"
-#: Changes when what the index finds is ranked in another way, `leaning.npz` included.
-_RANKING = "leaning-1"
+#: Changes when what the index finds is ranked in another way. After the dash: the start of `leaning.npz`'s SHA-256,
+#: which `tools/learn_leaning.py` tells.
+RANKING = "1-de066bc6"
 
 ListFaq = Callable[[], Awaitable[Sequence[FaqPassage]]]
 
@@ -152,7 +153,7 @@ class Retriever:
         return self._version(collection, self._index.embedder_id if self._index and by_vectors else "lexical")
 
     def _version(self, collection: str, how: str) -> str:
-        by = how if how == "lexical" else f"{how} {_RANKING}{'+' * self._with_characters}"
+        by = how if how == "lexical" else f"{how} {RANKING}{'+' * self._with_characters}"
         return f"{self._most} {by} {self._catalogue.versions.get(collection, '')}"
 
     # -- for the FAQ ----------------------------------------------------------------------------------------------
