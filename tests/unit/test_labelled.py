@@ -28,7 +28,7 @@ def known() -> set[str]:
 
 
 def test_they_are_there() -> None:
-    topics = ("dispute", "family", "home", "lost", "love", "study", "travel", "wealth", "work")
+    topics = ("dispute", "family", "health", "home", "lost", "love", "study", "travel", "wealth", "work")
     assert [file.stem for file in QUESTIONS] == [f"questions-{topic}" for topic in topics]
     assert [file.stem for file in PAIRS] == ["pairs-en", "pairs-ja", "pairs-zh"]
 
