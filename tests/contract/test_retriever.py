@@ -281,12 +281,12 @@ async def test_what_a_passage_serves_no_more_is_not_looked_through_for_it(
 ):
     retriever = await open_retriever(CharacterEmbedder())
     lot = library.lot("river", 1)
-    was = len(await retriever._index.search("順利嗎", lot, Language.JA, None))
+    was = len((await retriever._index.search("順利嗎", lot, Language.JA, None)).passages)
     await asyncio.to_thread(add_japanese, tmp_path / "packs" / "river" / "lots.jsonl")
     await asyncio.to_thread(library.reload)
     await until(lambda: not retriever.note.startswith("ok"))
     await until(lambda: retriever.note.startswith("ok"))
-    found = await retriever._index.search("順利嗎", library.lot("river", 1), Language.JA, None)
+    found = (await retriever._index.search("順利嗎", library.lot("river", 1), Language.JA, None)).passages
     assert len(found) == was
     assert all(Language.JA in passage.serves for passage, _ in found), "each takes another's room"
 

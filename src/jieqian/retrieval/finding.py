@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from jieqian.languages import Language
 from jieqian.lots.lot import Lot
 from jieqian.prompt.prompt import Passage
+from jieqian.retrieval.passage import StoredPassage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,19 @@ class Found:
     how: str
     note: str | None = None
     version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Passages an index of vectors found, with their cosine similarity, best first.
+
+    `worth` tells what each is worth to the question, where that was learned for these vectors, and `characters` what a
+    point of the search by characters is worth beside it.
+    """
+
+    passages: list[tuple[StoredPassage, float]]
+    worth: Mapping[str, float] | None = None
+    characters: float = 0.0
 
 
 class PassageFinder(Protocol):

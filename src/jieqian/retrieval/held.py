@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jieqian.retrieval.leaning import Leaning, LeantVectors, Worth
+
 #: Facts that no filter asks for.
 _NO_FILTERS = frozenset({"mark"})
 
@@ -25,15 +27,22 @@ class HeldVectors:
 
     Of two that are as near the one that comes first in `ids` is found first.
 
-    Raises `Damaged` where a vector has no direction.
+    With `leaning` they can be ranked as a question leans to them. Raises `Damaged` where a vector has no direction.
     """
 
-    def __init__(self, ids: Sequence[str], facts: Sequence[Mapping[str, Any]], vectors: NDArray[np.float32]) -> None:
+    def __init__(
+        self,
+        ids: Sequence[str],
+        facts: Sequence[Mapping[str, Any]],
+        vectors: NDArray[np.float32],
+        leaning: Leaning | None = None,
+    ) -> None:
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         if not (np.isfinite(lengths).all() and (lengths > 0).all()):
             raise Damaged("a stored vector is no vector")
         self._ids = list(ids)
         self._vectors = vectors / lengths
+        self._worth = None if leaning is None else Worth(leaning, LeantVectors(ids, facts, self._vectors))
         self._codes: dict[str, dict[Any, int]] = {}
         self._coded: dict[str, NDArray[np.int32]] = {}
         for key in sorted({key for each in facts for key in each} - _NO_FILTERS):
@@ -48,19 +57,36 @@ class HeldVectors:
 
     def nearest(self, vector: Sequence[float], most: int, wheres: Sequence[Mapping[str, Any]]) -> dict[str, float]:
         """The `most` nearest that meet each of the filters (as Chroma writes them): cosine similarity by id."""
-        asked = np.asarray(vector, dtype=np.float32)
+        scores = self._scores(_unit(vector))
+        return {self._ids[place]: float(scores[place]) for where in wheres for place in self._best(scores, most, where)}
+
+    def worthiest(
+        self, vector: Sequence[float], language: str, most: int, where: Mapping[str, Any]
+    ) -> list[tuple[str, float, float]] | None:
+        """The `most` that are worth most to a question of that language, best first: id, cosine similarity, worth.
+
+        None where nothing was learned for these vectors.
+        """
+        if self._worth is None:
+            return None
+        asked = _unit(vector)
+        scores, worth = self._scores(asked), self._worth.of(asked, language)
+        best = sorted(self._best(worth, most, where), key=lambda place: (-worth[place], place))
+        return [(self._ids[place], float(scores[place]), float(worth[place])) for place in best]
+
+    def _scores(self, asked: NDArray[np.float32]) -> NDArray[np.float32]:
         # Equal rows get scores that differ in the last bit, by where they stand.
-        scores = np.round(self._vectors @ (asked / (np.linalg.norm(asked) or 1.0)), 5)
-        best: dict[str, float] = {}
-        for where in wheres:
-            places = np.flatnonzero(self._meets(where))
-            if len(places) > most:
-                near = scores[places]
-                least = np.partition(near, -most)[-most]
-                nearer = places[near > least]
-                places = np.concatenate([nearer, places[near == least][: most - len(nearer)]])
-            best |= {self._ids[place]: float(scores[place]) for place in places}
-        return best
+        scores: NDArray[np.float32] = np.round(self._vectors @ asked, 5)
+        return scores
+
+    def _best(self, scores: NDArray[np.float32], most: int, where: Mapping[str, Any]) -> NDArray[np.intp]:
+        places = np.flatnonzero(self._meets(where))
+        if len(places) <= most:
+            return places
+        near = scores[places]
+        least = np.partition(near, -most)[-most]
+        nearer = places[near > least]
+        return np.concatenate([nearer, places[near == least][: most - len(nearer)]])
 
     def _meets(self, where: Mapping[str, Any]) -> NDArray[np.bool_]:
         ((key, wanted),) = where.items()
@@ -74,3 +100,9 @@ class HeldVectors:
             return np.zeros(len(self._ids), dtype=np.bool_)
         its: NDArray[np.bool_] = self._coded[key] == self._codes[key].get(wanted, -2)
         return its
+
+
+def _unit(vector: Sequence[float]) -> NDArray[np.float32]:
+    asked = np.asarray(vector, dtype=np.float32)
+    unit: NDArray[np.float32] = asked / (np.linalg.norm(asked) or 1.0)
+    return unit

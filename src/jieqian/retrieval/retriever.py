@@ -1,11 +1,14 @@
-"""Finds a reading's passages: by vectors where the index is ready, else by characters; and keeps both up to date."""
+"""Finds a reading's passages: by vectors (and characters) where the index is ready, else by characters alone.
+
+Keeps both up to date.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -20,7 +23,7 @@ from jieqian.prompt.builder import is_foreign
 from jieqian.retrieval.catalogue import Catalogue, make_catalogue
 from jieqian.retrieval.choosing import choose_passages
 from jieqian.retrieval.embedders import Embedder
-from jieqian.retrieval.finding import Found
+from jieqian.retrieval.finding import Found, Near
 from jieqian.retrieval.index import PATIENCE_SECONDS, VectorIndex
 from jieqian.retrieval.lexical import Lexicon
 from jieqian.retrieval.passage import FaqPassage, StoredPassage
@@ -40,6 +43,9 @@ _FOREIGN_TOPIC_NEARER = 0.05
 #: Taken from counsel on a topic where the question shows none: the sense of a whole lot then tells more.
 _NO_TOPIC_FARTHER = 0.01
 INDEX_FOLDER = "index"
+#: Changes when what the index finds is ranked in another way. After the dash: the start of `leaning.npz`'s SHA-256,
+#: which `tools/learn_leaning.py` tells.
+RANKING = "1-3a61f446"
 
 ListFaq = Callable[[], Awaitable[Sequence[FaqPassage]]]
 
@@ -47,8 +53,9 @@ ListFaq = Callable[[], Awaitable[Sequence[FaqPassage]]]
 class Retriever:
     """`PassageFinder` and `FaqIndex` over the library and the approved FAQ entries.
 
-    `most` passages a reading; 0 where retrieval is turned off. Without `embedder` all are found by their characters.
-    `why` says in a few words why it is so.
+    `most` passages a reading; 0 where retrieval is turned off. Without `embedder` all are found by their characters;
+    `why` says in a few words why it is so. `with_characters`: where it was learned what that is worth, characters count
+    beside vectors (docs/reports/retrieval.md).
     """
 
     def __init__(
@@ -60,8 +67,10 @@ class Retriever:
         list_faq: ListFaq,
         embedder: Embedder | None,
         why: str = "",
+        with_characters: bool = True,
     ) -> None:
         self._lots, self._most, self._list_faq, self._why = lots, most, list_faq, why
+        self._with_characters = with_characters
         self._faq: dict[str, FaqPassage] = {}
         self._removed: set[str] = set()  # while the list of the start is being read
         self._catalogue = Catalogue({}, {})
@@ -88,11 +97,10 @@ class Retriever:
                 whole = self._index.whole(lot.collection)
                 try:
                     async with asyncio.timeout(PATIENCE_SECONDS):
-                        ranked = await self._index.search(question, lot, language, topic)
-                    if ranked or not self._catalogue.of(lot.collection, language):
-                        found = self._found(
-                            _by_topic(ranked, topic, language), lot, language, catalogue, "vector", None
-                        )
+                        near = await self._index.search(question, lot, language, topic)
+                    if near.passages or not self._catalogue.of(lot.collection, language):
+                        ranked = await self._ranked(near, question, lot, language, topic)
+                        found = self._found(ranked, lot, language, catalogue, "vector", None)
                         return found if whole and self._catalogue is catalogue else replace(found, version="")
                     note = "the index found none of them"
                 except IndexFailed as failed:
@@ -108,6 +116,19 @@ class Retriever:
         except Exception:
             logger.exception("no passages for a reading", extra={"action": "retrieval_failed"})
             return Found((), "none", "Looking for passages failed; the log says why.")
+
+    async def _ranked(
+        self, near: Near, question: str, lot: Lot, language: Language, topic: str | None
+    ) -> list[tuple[StoredPassage, float]]:
+        """What the index found, best first."""
+        if near.worth is None:
+            return _by_topic(near.passages, topic, language)
+        points: dict[str, float] = {}
+        if self._with_characters:
+            lexicon = partial(_lexicon, self._catalogue, self._lexicons, lot.collection, language)
+            alike = await asyncio.to_thread(lambda: lexicon().search(question, None))
+            points = {passage.id: score for passage, score in alike}
+        return _by_worth(near, points)
 
     def _found(
         self,
@@ -132,7 +153,8 @@ class Retriever:
         return self._version(collection, self._index.embedder_id if self._index and by_vectors else "lexical")
 
     def _version(self, collection: str, how: str) -> str:
-        return f"{self._most} {how} {self._catalogue.versions.get(collection, '')}"
+        by = how if how == "lexical" else f"{how} {RANKING}{'+' * self._with_characters}"
+        return f"{self._most} {by} {self._catalogue.versions.get(collection, '')}"
 
     # -- for the FAQ ----------------------------------------------------------------------------------------------
 
@@ -279,13 +301,31 @@ def _search_characters(
     language: Language,
     topic: str | None,
 ) -> list[tuple[StoredPassage, float]]:
-    lexicon = lexicons.get((lot.collection, language))
+    lexicon = _lexicon(catalogue, lexicons, lot.collection, language)
+    return _by_tone(lexicon.search(question, topic), lot, catalogue)
+
+
+def _lexicon(
+    catalogue: Catalogue, lexicons: dict[tuple[str, Language], Lexicon], collection: str, language: Language
+) -> Lexicon:
+    lexicon = lexicons.get((collection, language))
     if lexicon is None:
-        passages = catalogue.of(lot.collection, language)
+        passages = catalogue.of(collection, language)
         # Both Chinese scripts are mostly served by the same.
         alike = (known for known in lexicons.values() if known.passages == passages)
-        lexicon = lexicons[lot.collection, language] = next(alike, None) or Lexicon(passages)
-    return _by_tone(lexicon.search(question, topic), lot, catalogue)
+        lexicon = lexicons[collection, language] = next(alike, None) or Lexicon(passages)
+    return lexicon
+
+
+def _by_worth(near: Near, points: Mapping[str, float]) -> list[tuple[StoredPassage, float]]:
+    """Sorted by what they are worth with what they have in common in characters; the scores shown stay as they were."""
+    worth = near.worth or {}
+
+    def total(found: tuple[StoredPassage, float]) -> float:
+        place = found[0].id
+        return worth[place] + near.characters * points.get(place, 0.0)
+
+    return sorted(near.passages, key=lambda found: -total(found))
 
 
 def _by_topic(
