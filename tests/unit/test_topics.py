@@ -38,18 +38,23 @@ ASKED_WITHOUT_COUNSEL = [(question, topic) for topic, asked in WITHOUT_COUNSEL.i
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_of_the_questions_held_out_most_are_told_right_in_each_language(language: str) -> None:
+    """A guard against loss: what unread questions would give is told in `labelled/README.md`."""
     held = [one for one in told_topics() if one.half == HELD_OUT and one.language == language]
     assert len(held) >= 45
-    assert score_of(held).share >= 0.78
+    assert score_of(held).share >= 0.85
 
 
 def test_no_labelled_question_is_among_the_examples() -> None:
     """Else the measure would be of memory."""
-    rows = [json.loads(line) for file in LABELLED.glob("questions-*.jsonl") for line in file.read_text().splitlines()]
+    rows = [json.loads(line) for file in LABELLED.glob("questions-*.jsonl") for line in _lines(file)]
     asked = {_bare(row["question"]) for row in rows}
-    lines = {_bare(line) for file in EXAMPLES for line in file.read_text(encoding="utf-8").splitlines()}
+    lines = {_bare(line) for file in EXAMPLES for line in _lines(file)}
     assert len(asked) > 300
     assert not asked & lines
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").splitlines()
 
 
 def _bare(text: str) -> str:
