@@ -145,7 +145,7 @@ def measure_topics(folder: Path = LABELLED) -> Report:
         ],
         notes=[
             "Held out: questions of even number. Those of odd number were read while the examples were written.",
-            "These figures flatter: after a first measure (150 of 180 right, 61 of 88 indirect) what was wrong in it was "
+            "These figures flatter: after a first measure (150 of 180 right, 61 of 88 indirect) what was wrong was "
             "read, and words on its themes were added. For questions nobody read expect that first measure.",
         ],
     )
