@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from jieqian.api.bodies import openapi_body, read_body
 from jieqian.api.house import Housed
 from jieqian.errors import InvalidRequest
-from jieqian.faq.entry import FaqStatus
+from jieqian.faq.entry import CATEGORIES, FaqStatus
 from jieqian.languages import named_language
 
 router = APIRouter(prefix="/faq")
@@ -24,7 +24,7 @@ class ApproveBody(BaseModel):
 
     question: str | None = None
     answer: str | None = None
-    category: str | None = Field(None, description="A topic such as `love`, or `general`")
+    category: str | None = Field(None, description=f"One of {', '.join(CATEGORIES)}")
 
 
 @router.get("")

@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import Any
 
 from jieqian.languages import Language
-from jieqian.lots.lot import TOPICS
+from jieqian.lots.lot import ASKED_TOPICS
 
-#: Where no word of the question tells its topic.
+#: Where nothing in the question tells its topic.
 GENERAL = "general"
-CATEGORIES = (*TOPICS, GENERAL)
+CATEGORIES = (*ASKED_TOPICS, GENERAL)
 #: Lengths in characters; a reviewer may write longer answers than the service proposes.
 LONGEST_QUESTION = 300
 LONGEST_ANSWER = 240

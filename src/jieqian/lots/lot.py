@@ -14,6 +14,8 @@ from typing import Any
 from jieqian.languages import Language
 
 TOPICS = ("love", "work", "wealth", "health", "study", "family", "travel")
+#: What questions are about: those, and three that commentaries have no counsel on.
+ASKED_TOPICS = (*TOPICS, "home", "dispute", "lost")
 _NOTHING: Mapping[Any, Any] = MappingProxyType({})
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from jieqian.languages import Language
 from jieqian.lots.library import LotLibrary
-from jieqian.lots.lot import TOPICS, Commentary, Lot
+from jieqian.lots.lot import ASKED_TOPICS, Commentary, Lot
 from jieqian.prompt.verse import rank_label, rank_sense
 from jieqian.retrieval.labels import NO_RANK, RANK, TOPIC_LABELS, joined, noted
 from jieqian.retrieval.passage import FaqPassage, Kind, StoredPassage
@@ -111,7 +111,7 @@ def faq_passage(entry: FaqPassage) -> StoredPassage:
         collection=entry.collection,
         lot=entry.lot,
         kind=Kind.FAQ,
-        topic=entry.category if entry.category in TOPICS else None,
+        topic=entry.category if entry.category in ASKED_TOPICS else None,
         language=entry.language,
         serves=chinese if entry.language.is_chinese else frozenset({entry.language}),
         explains=True,

@@ -21,7 +21,7 @@ from jieqian.prompt.builder import is_foreign
 from jieqian.prompt.verse import in_script, rank_label, verse_lines
 from jieqian.sections.line_by_line import compose, heading, quoted
 from jieqian.sections.section import SectionName
-from jieqian.sections.topics import topic_of
+from jieqian.sections.topics import counselled_topic_of
 
 _SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in (Path(__file__).parent / "phrases").glob("*.toml")}
 _WITHOUT_TOPIC = ("love", "work")
@@ -41,7 +41,8 @@ def commentary_section(
     section: SectionName, lot: Lot, collection: Collection, language: Language, question: str
 ) -> str:
     """The text of one section in `language`; never empty, and different from the other six of that lot."""
-    return _WRITERS[section](_Stand(lot=lot, collection=collection, language=language, topic=topic_of(question)))
+    topic = counselled_topic_of(question)
+    return _WRITERS[section](_Stand(lot=lot, collection=collection, language=language, topic=topic))
 
 
 def note_for(section: SectionName, lot: Lot, language: Language, question: str) -> str:
@@ -52,7 +53,7 @@ def note_for(section: SectionName, lot: Lot, language: Language, question: str) 
     commentary = lot.commentary(language)
     if commentary is None or commentary.language is not language:
         return ""
-    topic = topic_of(question)
+    topic = counselled_topic_of(question)
     if section is SectionName.OVERALL_DEVELOPMENT:
         return commentary.overall
     if section is SectionName.SUGGESTED_ACTIONS:

@@ -65,7 +65,7 @@ def instruction_of(order: WritingOrder) -> str:
 
 
 def counsel_of(prompt: Prompt) -> list[dict[str, str]]:
-    """The commentary's counsel on the question's topic (`topic`, `text`); on every topic where the words tell none."""
+    """The commentary's counsel on the question's topic (`topic`, `text`); on every topic where there is none on it."""
     commentary = prompt.lot.counsel(prompt.language)
     if commentary is None:
         return []

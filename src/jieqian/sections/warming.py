@@ -10,7 +10,7 @@ from jieqian.sections.topics import topic_of
 
 
 def warm_up() -> None:
-    """Templates, phrases, words of topics and script tables; some 0.3 s, to be called once in a thread at start."""
+    """Templates, phrases, examples of topics and script tables; some 0.5 s, to be called once in a thread at start."""
     builder.warm_up()
     from_commentary.warm_up()
     script_mend.warm_up()
