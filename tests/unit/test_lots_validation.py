@@ -137,6 +137,23 @@ def test_a_verse_may_be_printed_in_simplified_characters(tmp_path):
     assert findings(tmp_path / "hans", [row], collection(size=1, script="zh-Hans")) == []
 
 
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        (whole(1, lines=["春江潮水叠海平", "海上明月共潮生"]), "叠"),
+        (whole(1, en={"overall": "Tide and 月亮 rise together."}), "holds 月亮 outside"),
+    ],
+)
+def test_variants_of_print_and_quotations_are_doubts_only(tmp_path, row, what):
+    found = [each for each in findings(tmp_path, [row], collection(size=1)) if what in each.what]
+    assert [each.severity for each in found] == [Severity.WARNING]
+
+
+def test_counsel_of_one_word_may_be_the_same(tmp_path):
+    note = {"zh-Hant": {"overall": "潮水漸平。", "topics": {"love": "吉", "work": "吉"}}}
+    assert not [each for each in findings(tmp_path, [lot(1, commentary=note)]) if "same text" in each.what]
+
+
 def test_a_rank_has_one_polarity_in_a_collection(tmp_path):
     rows = [lot(1), lot(2, fortune={"label": "上吉", "polarity": "mixed"}), lot(3, fortune=None, lines=["甲乙"])]
     found = [each for each in findings(tmp_path, rows) if "上吉" in each.what]

@@ -15,18 +15,18 @@ _QUOTED = re.compile(
     r"“[^”]*”|\"[^\"]*\"|‘[^’]*’|'[^']*'|「[^」]*」|『[^』]*』|《[^》]*》|\([^()]*\)|（[^（）]*）|\[[^\]]*\]"
 )
 _MARKDOWN = re.compile(
-    r"\*\*|__|`|~~~|^\s{0,3}(?:#{1,6}|[-*+>]|\d+\.)\s|\[[^\]]*\]\([^)]*\)|^\s*\|.*\|\s*$", re.MULTILINE
+    r"\*\*|__|`|~~~|^\s{0,3}(?:#{1,6}|[-*+>]|\d+\.)\s|\[[^\]]*\]\([^)]*\)|^[^\S\n]*\|.*\|[^\S\n]*$", re.MULTILINE
 )
 LINK = re.compile(
-    r"(?i:\b(?:https?|ftp|file|javascript|data|mailto):\S|\bwww\.\w|\b[\w.+-]+@[\w-]+\.\w"
-    r"|\b[\w-]+\.(?:com|org|net|io|tw|cn|jp|hk)\b)"
+    r"(?i:\b(?:https?|ftp|file|javascript|data|mailto):\S|\bwww\.\w|\b[\w.+-]{1,64}@[\w-]{1,63}\.\w"
+    r"|\b[\w-]{1,63}\.(?:com|org|net|io|tw|cn|jp|hk)\b)"
 )
 # Matched against text folded to Simplified characters, so each Chinese phrase stands here once.
 _TO_A_MODEL = re.compile(
     r"(?i:\b(?:ignore|disregard|forget)\s+(?:all|any|the|these|your|previous|prior|above)\b[^,.;:!?]{0,30}"
     r"\b(?:instructions?|prompts?|rules|text)\b"
     r"|\b(?:system|developer)\s+(?:prompt|message)\b|\bas\s+an\s+ai\b|\b(?:large\s+)?language\s+model\b"
-    r"|\byou\s+are\s+(?:now\s+)?(?:an?\s+)?(?:ai|assistant|chatbot)\b|^\s*(?:system|assistant|user)\s*[:：]"
+    r"|\byou\s+are\s+(?:now\s+)?(?:an?\s+)?(?:ai|assistant|chatbot)\b|^[^\S\n]*(?:system|assistant|user)\s{0,9}[:：]"
     r"|<\|?(?:im_|endof|start_header)|\[/?inst\]|</?think)"
     r"|(?:忽略|无视|忘记|不要理会)(?:以上|上述|上面|前面|之前|先前|所有|一切).{0,12}(?:指示|指令|提示|规则|内容)"
     r"|系统(?:提示|指令|讯息|消息)|(?:作为|身为)(?:一个|一名)?(?:AI|人工智能|人工智慧|语言模型)|语言模型"
@@ -36,9 +36,8 @@ _TO_A_MODEL = re.compile(
 _ENDS_IN_MARK = re.compile(r"[，。、；：！？,.;:!?]$")
 
 
-def text_faults(text: str, language: Language) -> Iterator[str]:
-    """What is wrong with a title, allusion or commentary written in that language; sentences to follow its key."""
-    yield from script_faults(text, language)
+def text_faults(text: str) -> Iterator[str]:
+    """What no title, allusion or commentary may hold, its script apart; sentences to follow its key."""
     for what, pattern, searched in (
         ("markup", _MARKDOWN, text),
         ("a link or an address", LINK, text),
@@ -53,14 +52,18 @@ def speaks_to_a_model(text: str) -> bool:
     return _TO_A_MODEL.search(_folded(text)) is not None
 
 
-def verse_faults(line: str, script: Language = Language.ZH_HANT) -> Iterator[str]:
-    """What is wrong with one line of verse, printed in that script."""
+def verse_faults(line: str) -> Iterator[str]:
+    """What no line of verse may hold, its script apart."""
     if _ENDS_IN_MARK.search(line):
         yield f"ends with the mark {line[-1]}; verse lines stand without it"
-    yield from script_faults(line.translate(OLD_FORMS) or line, script)
     for what, pattern in (("markup", _MARKDOWN), ("a link or an address", LINK)):
         if found := pattern.search(line):
             yield f"holds {what}: {found[0].strip()[:40]}"
+
+
+def verse_script_faults(line: str, script: Language) -> Iterator[str]:
+    """Where a line of verse is not in the script it is printed in; forms that old print has too are left alone."""
+    yield from script_faults(line.translate(OLD_FORMS) or line, script)
 
 
 def script_faults(text: str, language: Language) -> Iterator[str]:

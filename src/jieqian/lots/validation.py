@@ -11,12 +11,14 @@ from jieqian.lots.lot import TOPICS
 from jieqian.lots.overlaps import near_copies, overlap, sentences, shingles
 from jieqian.lots.pack import COLLECTION_FILE, LOTS_FILE, LotRow, read_pack
 from jieqian.lots.pack_format import CollectionEntry, CommentaryEntry
-from jieqian.lots.text_faults import script_faults, text_faults, verse_faults
+from jieqian.lots.text_faults import script_faults, text_faults, verse_faults, verse_script_faults
 
 NEAR_COPY = 0.5
 """Above this share of common four-word runs two lots' texts count as near-copies."""
 
 _SAME_COUNSEL = 0.6
+#: Counsel as short as 吉 or "Good." may well be the same.
+_A_WORD = 8
 
 
 def validate_pack(folder: Path) -> list[Finding]:
@@ -69,23 +71,34 @@ def _row_findings(file: str, row: LotRow, script: Language) -> Iterator[Finding]
         return Finding(file, row.line, lot.number, what, severity)
 
     for place, line in enumerate(lot.lines, start=1):
-        yield from (finding(f"line {place} of the verse {fault}") for fault in verse_faults(line, script))
+        told = f"line {place} of the verse"
+        yield from (finding(f"{told} {fault}") for fault in verse_faults(line))
+        # Print has its variants, and only a person can tell them from slips.
+        yield from (finding(f"{told} {fault}", Severity.WARNING) for fault in verse_script_faults(line, script))
     for variant in lot.variants:
         if variant.ours != lot.lines[variant.line - 1]:
             yield finding(f"a variant says line {variant.line} is {variant.ours}; it is {lot.lines[variant.line - 1]}")
         if variant.ours == variant.other:
             yield finding(f"the variant of line {variant.line} is no difference")
     for tag, text in [*lot.title.items(), *lot.allusion.items()]:
-        yield from (finding(f"title or allusion {fault}") for fault in text_faults(text, Language(tag)))
+        yield from (finding(f"title or allusion {what}", how) for what, how in _text_faults(text, Language(tag)))
     for tag, commentary in lot.commentary.items():
         for key, text in _texts(commentary).items():
-            yield from (finding(f"commentary.{tag}.{key} {fault}") for fault in text_faults(text, Language(tag)))
+            told = f"commentary.{tag}.{key}"
+            yield from (finding(f"{told} {what}", how) for what, how in _text_faults(text, Language(tag)))
         yield from (finding(*found) for found in _same_counsel(tag, commentary))
         yield from (finding(what, Severity.WARNING) for what in _left_out(tag, commentary))
     if lot.commentary:
         for wanted in ("zh-Hant", "en"):
             if wanted not in lot.commentary:
                 yield finding(f"has commentary, but none in {wanted}", Severity.WARNING)
+
+
+def _text_faults(text: str, language: Language) -> Iterator[tuple[str, Severity]]:
+    # English that quotes Chinese is still English.
+    severity = Severity.WARNING if language is Language.EN else Severity.ERROR
+    yield from ((fault, severity) for fault in script_faults(text, language))
+    yield from ((fault, Severity.ERROR) for fault in text_faults(text))
 
 
 def _texts(commentary: CommentaryEntry) -> dict[str, str]:
@@ -111,7 +124,7 @@ def _same_counsel(tag: str, commentary: CommentaryEntry) -> Iterator[tuple[str, 
     topics = list(commentary.counsel().items())
     for place, (topic, text) in enumerate(topics):
         for other, other_text in topics[place + 1 :]:
-            if text == other_text:
+            if text == other_text and len(text) > _A_WORD:
                 yield f"commentary.{tag}: {topic} and {other} have the same text", Severity.ERROR
             elif overlap(shingles(text), shingles(other_text)) > _SAME_COUNSEL:
                 yield f"commentary.{tag}: {topic} and {other} say nearly the same", Severity.WARNING

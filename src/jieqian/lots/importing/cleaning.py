@@ -13,16 +13,23 @@ from jieqian.lots.text_faults import LINK, speaks_to_a_model
 #: Longer ones are no text of a lot.
 LONGEST_TEXT = 20_000
 _TAG = re.compile(r"<[/!?]?[a-zA-Z][^<>]*>?|<!--|&(?:[a-zA-Z]+|#\d+|#x[0-9a-fA-F]+);")
+#: A `<` that no `>` ends: a sign for "less than", which a parser would take as a tag up to the end of the text.
+_UNENDED = re.compile(r"<(?=[/!?a-zA-Z][^<>]*(?:<|\Z))")
+_ESCAPED_BREAK = re.compile(r"\\r?\\n|\\[nr](?![A-Za-z])")
 _BREAKING = frozenset(("br", "p", "div", "li", "tr", "h1", "h2", "h3", "h4", "h5", "h6"))
-_SILENT = frozenset(("script", "style", "template", "noscript", "iframe", "object", "svg", "math", "title"))
+_SILENT = frozenset(("script", "style", "template", "noscript", "iframe", "object", "svg", "math", "title", "rt", "rp"))
 _INVISIBLE = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
+    r"\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
 _LOST = "\ufffd"
 _WIDE_FORMS = re.compile(r"[\uff01-\uff5e\uff61-\uff9f]")
 #: Marks of full width are how Chinese is printed; letters, digits and half-width kana are not.
-_KEEPS_ITS_WIDTH = frozenset("！（），．：；？［］｛｝～／")
-_EMPHASIS = re.compile(r"\*\*|__|~~~?|`+|^\s{0,3}(?:#{1,6}|[-*+>]|\d+\.)\s+", re.MULTILINE)
+_KEEPS_ITS_WIDTH = frozenset("！（），．：；？［］｛｝～／＜＞")
+#: Marks, and the rules and edges of tables.
+_EMPHASIS = re.compile(
+    r"\*\*|__|~~~?|`+|^\s{0,3}(?:#{1,6}|[-*+>]|\d+\.)\s+|^[ \t]*\|(?:[-:| \t]*$)?|\|[ \t]*$", re.MULTILINE
+)
 _MARKDOWN_LINK = re.compile(r"!?\[([^\[\]\n]{0,200})\]\([^()\s]{0,500}\)")
 _LINK_WORD = re.compile(LINK.pattern + r"[^\s\u3000-\u9fff，。]*")
 _FORMULA = re.compile(r"\s*(?:[=@]|[+\-](?=[0-9A-Za-z(\"'=+@]))")
@@ -64,6 +71,8 @@ def clean(value: Any, *, breaks: bool = True) -> tuple[str, list[str]]:
 def _as_text(value: Any) -> str:
     if value is None or value is False:
         return ""
+    if value is True:
+        raise Refused("is no text")
     if isinstance(value, list | tuple):
         if len(value) > 1000 or any(isinstance(part, list | tuple | dict) for part in value):
             raise Refused("is a list that holds no texts")
@@ -111,14 +120,20 @@ def _without_html(text: str) -> str:
         if not _TAG.search(text):
             break
         plain = _Plain()
-        plain.feed(text)
+        plain.feed(_UNENDED.sub("＜", text))
         plain.close()
         text = "".join(plain.parts)
-    return _TAG.sub("", text)
+    return _TAG.sub("", _UNENDED.sub("＜", text))
 
 
 def _visible(text: str) -> str:
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n")
+    text = (
+        _ESCAPED_BREAK.sub("\n", text)
+        .replace("\r\n", "\n")
+        .replace("\r", "\n")
+        .replace("\u2028", "\n")
+        .replace("\u2029", "\n")
+    )
     return unicodedata.normalize("NFC", _INVISIBLE.sub("", text)).replace(_LOST, "")
 
 

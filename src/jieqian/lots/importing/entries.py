@@ -14,18 +14,21 @@ from jieqian.languages import Language
 from jieqian.lots.importing.cleaning import clean
 from jieqian.lots.importing.columns import field_of
 from jieqian.lots.importing.parsing import RawLot
-from jieqian.lots.importing.ranks import is_sign, read_rank
+from jieqian.lots.importing.ranks import is_rank, is_sign, read_rank
 from jieqian.lots.importing.report import Refused
-from jieqian.lots.importing.verses import verse_of
+from jieqian.lots.importing.scripts import in_one_script
+from jieqian.lots.importing.verses import title_of, verse_of
 from jieqian.lots.lot import TOPICS, Fortune
 from jieqian.lots.pack import fault_sentence
 from jieqian.lots.pack_format import LotEntry, Tag
 from jieqian.lots.script import script_of
 
 _LONG = {"overall": 6_000, "allusion": 6_000, "reference": 6_000, "title": 120, "sign": 120, "topics": 1_200}
+_SHORT = 30
 _KANA = re.compile(r"[\u3041-\u3096\u30a1-\u30fa]")
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _LATIN = re.compile(r"[A-Za-zÀ-ɏ]")
+_ONLY_PARTED = re.compile(r"the verse was parted into \d+ lines")
 #: A title that says no more than which lot it is.
 _BARE_TITLE = re.compile(
     r"(?:.{0,12}第.{1,8}[籤签簽籖番首]|(?:lot|no\.?|number|fortune|chuck)?\s*#?\s*\d+|.{0,12}\d+\s*[號号番])", re.I
@@ -105,7 +108,7 @@ def draft_of(raw: RawLot) -> Draft:
     fortune, sign = _rank_and_sign(by_field, parts)
     return Draft(
         lines=verse,
-        fortune=_in_script_of(verse, fortune),
+        fortune=_in_script_of(verse, fortune, parts),
         sign=sign,
         title={tag: text for tag, text in parts.texts["title"].items() if not _BARE_TITLE.fullmatch(text)},
         allusion=parts.texts["allusion"],
@@ -148,8 +151,13 @@ def _verse(by_field: Mapping[str, list[Any]], parts: _Parts) -> tuple[str, ...]:
             raise Refused(f"its verse {refused}") from refused
         parts.notes += [f"verse: {note}" for note in notes]
         texts += text.split("\n") if text else []
+    title, rest = title_of("\n".join(texts))
+    if title:
+        parts.notes.append(f"{title[:30]} stood before the verse and was taken as its title")
+        parts.add("title", None, title)
+        texts = [text for text in rest.split("\n") if text]
     lines, note = verse_of(texts)
-    if note and not (isinstance(value, str) and "parted into" in note and "string" not in note):
+    if note and not (isinstance(value, str) and _ONLY_PARTED.fullmatch(note)):
         parts.notes.append(note)
     return lines
 
@@ -165,23 +173,24 @@ def _rank_and_sign(by_field: Mapping[str, list[Any]], parts: _Parts) -> tuple[Fo
     signs = [text for value in by_field.get("sign", []) if (text := parts.cleaned("sign", value))] + signs
     for value in by_field.get("subtitle", []):
         text = parts.cleaned("subtitle", value)
-        found, sign, _ = read_rank(text) if text else (None, None, None)
-        if found and fortune is None:
-            fortune = found
-            parts.notes.append(f"the rank {found.label} was taken from the subtitle")
+        if text and fortune is None and is_rank(text):
+            fortune = read_rank(text)[0]
+            parts.notes.append(f"the rank {text} was taken from the subtitle")
         elif text and (is_sign(text) or text.startswith(("屬", "属"))):
             signs.append(text)
-        elif text and not found:
+        elif text and not (fortune and fortune.label in text and is_rank(text)):
             parts.add("allusion", None, text)
     joined = " ".join(dict.fromkeys(sign.replace("\n", " ") for sign in signs))
     return fortune, joined[: _LONG["sign"]].strip() or None
 
 
-def _in_script_of(verse: tuple[str, ...], fortune: Fortune | None) -> Fortune | None:
+def _in_script_of(verse: tuple[str, ...], fortune: Fortune | None, parts: _Parts) -> Fortune | None:
     """A Simplified rank beside a Traditional verse in the verse's script: 中平签 as 中平籤."""
-    if fortune is None or script_of("".join(verse)) is Language.ZH_HANS:
+    if fortune is None or "签" not in fortune.label or script_of("".join(verse)) is Language.ZH_HANS:
         return fortune
-    return Fortune(fortune.label.replace("签", "籤"), fortune.polarity)
+    label = fortune.label.replace("签", "籤")
+    parts.notes.append(f"the rank {fortune.label} is kept as {label}, in the script of the verse")
+    return Fortune(label, fortune.polarity)
 
 
 class _Parts:
@@ -214,6 +223,11 @@ class _Parts:
             self.notes.append(f"{base} was left out: it holds no letter")
             return
         tag = _language_of(text)
+        if told == "ja" and tag.startswith("zh") and len(_HAN.findall(text)) <= _SHORT:
+            # Japanese may do without kana in so few characters; Chinese under its key is what stands there twice.
+            tag = "ja" if text not in self.texts.get(base, {}).values() else tag
+        text, note = in_one_script(text, tag)
+        self.notes += [f"{base}: {note}"] if note else []
         if told and not tag.startswith(told):
             self.notes.append(f"{base}.{told} is written in {tag} and was taken as that")
         held = self.texts.setdefault(base, {})
