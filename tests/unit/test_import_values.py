@@ -309,6 +309,12 @@ def raw(name="chuck_9.json", **changed):
         (raw(id="007"), 7),
         (raw(id="７"), 7),
         (raw(id=7.0), 7),
+        (raw(id="7.0"), 7),
+        (raw(id="7/100"), 7),
+        (raw(id="65a1f30c9", lot_number=7), 7),
+        (raw("chuck_7 (1).json"), 7),
+        (raw("chuck_7_v2.json"), 7),
+        (raw("第廿一籤.json"), 21),
         (raw(id="第七籤"), 7),
         (raw(id="YueLao_7"), 7),
         (raw(id="chuck-7"), 7),
@@ -344,6 +350,11 @@ def test_far_numbers_do_not_belong_to_the_tradition():
 def test_text_is_decoded(encoding, name):
     text = json.dumps(old_lot(1), ensure_ascii=False)
     assert decode(text.encode(encoding)) == (text, name)
+
+
+def test_big5_of_hong_kong_is_read():
+    text = "金烏西墜兔東昇，日夜循環至古今，覔得知音"
+    assert decode(text.encode("big5hkscs")) == (text, "Big5")
 
 
 def test_old_encodings_are_told_apart():

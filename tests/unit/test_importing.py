@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import stat
 import zipfile
 
@@ -148,6 +149,14 @@ def test_doubles_and_strangers_are_told_apart(tmp_path, take):
     assert len(outcome.taken) == 12
 
 
+def test_a_lot_before_the_first_moves_no_other(tmp_path, take):
+    files = {f"chuck_{at}.json": old_lot(at, verse_of(at)) for at in range(21)}
+    outcome = take(write_lots(tmp_path / "river", files))
+    assert [each.lot for each in outcome.taken] == list(range(1, 21))
+    assert [each.file for each in outcome.refused] == ["chuck_0.json"]
+    assert outcome.mended == ()
+
+
 def test_a_known_tradition_tells_how_many_lots_there_are(tmp_path, take):
     by_name = write_lots(tmp_path / "YueLao", {f"chuck_{at}.json": old_lot(at, verse_of(at)) for at in range(96, 104)})
     outcome = take(by_name)
@@ -209,6 +218,77 @@ def test_a_table_is_taken_by_its_heads(tmp_path, take, served):
     assert told(outcome, "refused") == {("river.csv:5", 3): "its verse begins like a formula of a spreadsheet"}
     assert "overall was left out: it begins like a formula" in str(outcome.mended)
     assert served("river")[1].commentaries["zh-Hant"].overall == "江水,\n花林"
+
+
+ROWS = [[str(at), "吉", verse_of(at)] for at in range(1, 5)]
+
+
+def table_of(*rows):
+    return "".join(",".join(row) + "\r\n" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        (table_of(["觀音靈籤", "", ""], ["", "", ""], ["籤號", "吉凶", "籤詩"], *ROWS), {1: "stands above the heads"}),
+        (table_of(["籤", "", "文"], ["號", "吉凶", "詩"], *ROWS), {1: "stands above the heads"}),
+        ("sep=;\r\n" + table_of(["籤號", "吉凶", "籤詩"], *ROWS).replace(",", ";"), {}),
+        (table_of(["籤號（必填）", "吉凶*", "籤詩 (poem)"], *ROWS), {}),
+        (table_of(["Lot Number", "Fortune Level", "Poem Text"], *ROWS), {}),
+        (table_of(["lot_id", "fortune_rank", "poem_zh"], *ROWS), {}),
+        (table_of(["序號", "籤號", "籤詩"], *([str(900 - int(no)), f"第{no}籤", verse] for no, _, verse in ROWS)), {}),
+        (table_of(["籤號", "籤詩"], *([f"{no}.0", verse] for no, _, verse in ROWS)), {}),
+        (table_of(["籤詩"], *([verse] for *_, verse in ROWS)), {}),
+        (table_of(["籤號", "吉凶", "起", "承", "轉", "合"], *([*row[:2], *row[2].split("，")] for row in ROWS)), {}),
+        (
+            table_of(
+                ["番号", "一句目", "二句目", "三句目", "四句目"], *([row[0], *row[2].split("，")] for row in ROWS)
+            ),
+            {},
+        ),
+        (table_of(*([*row[:2], *row[2].split("，"), "此籤宜守舊，不宜妄動，婚姻不成。"] for row in ROWS)), {}),
+        (table_of(["籤號", "吉凶", "籤詩"], *ROWS).replace("，", ","), {}),
+        (
+            table_of(["籤號", "吉凶", "籤詩"], *([*row, "x", "y"] for row in ROWS[:1]), *ROWS),
+            {2: "5 cells under 3 heads"},
+        ),
+        (table_of(["籤號", "吉凶", "籤詩"], ["9", "吉", '"y'], *ROWS), {2: "quotation mark that never ends"}),
+        (
+            table_of(
+                ["籤號", "吉凶", "籤詩"],
+                *(
+                    ["" if at else no, "" if at else rank, line]
+                    for no, rank, verse in ROWS
+                    for at, line in enumerate(verse.split("，"))
+                ),
+            ),
+            {},
+        ),
+    ],
+)
+def test_a_table_is_understood_as_temples_write_it(tmp_path, take, served, text, refused):
+    outcome = take(write_lots(tmp_path, {"river.csv": text}) / "river.csv")
+    assert [(each.number, each.lines) for each in served("river")] == [
+        (at, tuple(verse_of(at).split("，"))) for at in range(1, 5)
+    ]
+    reasons = {int(each.file.partition(":")[2]): each.reason for each in outcome.refused}
+    assert reasons.keys() == refused.keys()
+    assert all(why in reasons[line] for line, why in refused.items())
+
+
+def test_a_spreadsheet_is_answered_kindly(tmp_path, take):
+    folder = write_lots(
+        tmp_path / "river", {"chuck_1.json": old_lot(1), "a.xlsx": b"PK\x03\x04", "b.csv": b"PK\x03\x04"}
+    )
+    outcome = take(folder)
+    assert {each.file: "save it" in each.reason for each in outcome.refused} == {"a.xlsx": True, "b.csv": True}
+    with pytest.raises(UsageError, match="save it there as CSV"):
+        take(folder / "a.xlsx")
+
+
+def test_lots_line_by_line_may_be_called_json(tmp_path, take):
+    rows = "\n".join(json.dumps(old_lot(at, verse_of(at))) for at in (1, 2))
+    assert [each.lot for each in take(write_lots(tmp_path / "river", {"lots.json": rows})).taken] == [1, 2]
 
 
 @pytest.mark.parametrize("mark", [";", "\t", "|"])
@@ -278,12 +358,18 @@ def test_nothing_to_take_is_told(tmp_path, take, files, why, data_dir):
     assert not data_dir.exists()
 
 
-def test_a_name_without_letters_needs_an_id(tmp_path, take, served):
-    folder = write_lots(tmp_path / "月下", {"chuck_1.json": old_lot(1)})
+def test_a_name_without_letters_gets_an_id(tmp_path, take, served):
+    files = {"chuck_1.json": old_lot(1)}
+    first = take(write_lots(tmp_path / "月下", files))
+    assert re.fullmatch("own-[0-9a-f]{6}", first.collection.id)
+    assert served("月下")[0].number == 1
+    assert not take(tmp_path / "月下").changed
+    assert take(write_lots(tmp_path / "江上", files)).collection.id != first.collection.id
+    assert take(write_lots(tmp_path / "月老靈籤", files)).collection.id == "yuelao-own"
+    assert take(write_lots(tmp_path / "Ｃａｆé", files)).collection.id == "cafe"
     with pytest.raises(UsageError, match="--collection ID"):
-        take(folder)
-    assert take(folder, collection="Moon Light!", name="月下靈籤").collection.names["zh-Hant"] == "月下靈籤"
-    assert served("月下靈籤")
+        take(tmp_path / "月下", collection="月下")
+    assert take(tmp_path / "月下", collection="Moon Light!", name="月光靈籤").collection.names["zh-Hant"] == "月光靈籤"
 
 
 # -- archives and bounds

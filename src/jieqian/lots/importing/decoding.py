@@ -1,6 +1,6 @@
 """Bytes as text: UTF-8, UTF-16, and what older systems of the region wrote.
 
-Which of the three old encodings a text is in is told by its characters: of those that decode it, the one in which most
+Which of the old encodings a text is in is told by its characters: of those that decode it, the one in which most
 of them are characters of the packaged lots. Of 1,700 files of one lot each, its collection left out of the comparison,
 this was wrong once; `charset-normalizer` 3.5 read one in twenty of the Big5 ones as Shift JIS.
 """
@@ -17,8 +17,8 @@ from jieqian.lots.script import to_simplified
 
 #: Stands for a line that is in no encoding.
 LOST_LINE = "\ufffd"
-_OLD = ("gb18030", "cp950", "cp932")
-_NAMES = {"gb18030": "GB 18030", "cp950": "Big5", "cp932": "Shift JIS"}
+_OLD = ("gb18030", "cp950", "cp932", "big5hkscs")
+_NAMES = {"gb18030": "GB 18030", "cp950": "Big5", "cp932": "Shift JIS", "big5hkscs": "Big5"}
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig", ""),
     (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from jieqian.errors import InvalidLot
-from jieqian.lots.importing.columns import field_of
+from jieqian.lots.importing.columns import field_of, tells_the_number
 from jieqian.lots.importing.parsing import RawLot
 from jieqian.lots.numbers import parse_lot_number, split_lot_id
 from jieqian.lots.pack_format import MAX_LOTS
@@ -17,6 +18,10 @@ _LAST_DIGITS = re.compile(r"([0-9０-９]+)\D*$")
 _IN_TITLE = re.compile(
     r"第\s*([0-9０-９一二三四五六七八九十百廿卅〇零]+)\s*[籤签簽籖番首號号支枝]|(?i:\b(?:lot|no\.?|number)\s*#?(\d+))"
 )
+#: What a copy's name has at its end: `chuck_7 (1)`, `chuck_7_v2`.
+_COPY = re.compile(r"(?:\s*[(（][0-9]{1,3}[)）]|[_-]v[0-9]{1,2})+$")
+_WHOLE_FLOAT = re.compile(r"([0-9]{1,9})\.0+")
+_OF_ALL = re.compile(r"([0-9]{1,9})\s*[/／]\s*[0-9]{1,9}")
 #: Of so many lots and more, numbers far beyond their count belong to something else.
 _ENOUGH_TO_JUDGE = 10
 
@@ -70,18 +75,23 @@ def _numbered(raw: RawLot, told: int | None, from_zero: bool) -> Numbered:
 
 
 def _count_from_zero(ids: Sequence[int]) -> bool:
+    if len(ids) > _ENOUGH_TO_JUDGE and len(ids) % 10 == 1:  # a hundred lots and one before them
+        return False
     return len(ids) > 1 and len(set(ids)) == len(ids) and sorted(ids) == list(range(len(ids)))
 
 
 def _values(raw: RawLot, wanted: str) -> list[Any]:
     pairs = [(raw.columns.get(key) if raw.columns is not None else field_of(key), key) for key in raw.values]
-    return [raw.values[key] for field, key in pairs if field and (field == wanted or field.startswith(f"{wanted}."))]
+    keys = [key for field, key in pairs if field and (field == wanted or field.startswith(f"{wanted}."))]
+    return [raw.values[key] for key in sorted(keys, key=lambda key: not tells_the_number(key))]
 
 
 def _first_number(values: Sequence[Any]) -> int | None:
     for value in values:
         if isinstance(value, str):
-            value = value.strip()
+            value = unicodedata.normalize("NFKC", value).strip()
+            if plain := _WHOLE_FLOAT.fullmatch(value) or _OF_ALL.fullmatch(value):
+                value = plain[1]
         try:
             number = parse_lot_number(value)
         except InvalidLot:
@@ -112,8 +122,11 @@ def _in_title(raw: RawLot) -> int | None:
 
 
 def _in_name(raw: RawLot) -> int | None:
-    found = _LAST_DIGITS.search(raw.file.stem[-60:])
-    return _small(found[1]) if found else None
+    stem = unicodedata.normalize("NFC", _COPY.sub("", raw.file.stem[-60:]))
+    if (found := _IN_TITLE.search(stem)) and (number := _small(found[1] or found[2])) is not None:
+        return number
+    found = _LAST_DIGITS.search(stem)
+    return _small(found[1] if found else stem)
 
 
 def _small(text: str) -> int | None:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from jieqian.lots.importing.columns import field_of, guess_columns
-from jieqian.lots.importing.decoding import LOST_LINE, decode, decode_lines
+from jieqian.lots.importing.columns import field_of
+from jieqian.lots.importing.decoding import decode, decode_lines
 from jieqian.lots.importing.report import Refused
 from jieqian.lots.importing.source import SourceFile
+from jieqian.lots.importing.tables import read_table
 
-_DELIMITERS = ",\t;|，"
-_MOST_COLUMNS = 100
-_LONGEST_CELL = 100_000
-_MOST_ROWS = 50_000
 _LONGEST_LINE = 1 << 20
 #: Each is an object in memory, some thirty times its size in the file.
 _MOST_BRACKETS = 1_000_000
 _DEEPEST = 4
-#: What Excel writes to keep a number text: ="007".
-_KEPT_AS_TEXT = re.compile(r'="(.*)"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +77,9 @@ def _noted(encoding: str) -> tuple[str, ...]:
 def _of_json(file: SourceFile, text: str, notes: tuple[str, ...]) -> Iterator[RawLot | BadRow]:
     if not text.strip():
         raise Refused("is empty")
+    if _is_one_a_line(text):
+        yield from _of_json_lines(file, text, (*notes, "read as JSON of one lot a line"))
+        return
     value = _parsed(text)
     for place, found in _lots_in(value):
         if not isinstance(found, Mapping):
@@ -106,6 +101,17 @@ def _of_json_lines(file: SourceFile, text: str, notes: tuple[str, ...]) -> Itera
             yield RawLot(file, place, flattened(value), None, notes, whole=value)
         except Refused as refused:
             yield BadRow(place, str(refused))
+
+
+def _is_one_a_line(text: str) -> bool:
+    first, _, rest = text.strip().partition("\n")
+    if not rest or not first.startswith("{"):
+        return False
+    try:
+        json.loads(first)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _parsed(text: str) -> Any:
@@ -172,59 +178,9 @@ def flattened(value: Mapping[str, Any]) -> dict[str, Any]:
 def _of_table(
     file: SourceFile, text: str, told: Mapping[str, str], notes: tuple[str, ...]
 ) -> Iterator[RawLot | BadRow]:
-    text = text.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
-    if not text.strip():
-        raise Refused("is empty")
-    rows = _rows(text, "\t" if file.name.casefold().endswith(".tsv") else _delimiter(text))
-    found: list[tuple[int, list[str] | str]] = []
-    for line, row in rows:
-        if isinstance(row, str) or any(cell.strip() for cell in row):
-            found.append((line, row))
-        if len(found) > _MOST_ROWS:
-            raise Refused(f"has more than {_MOST_ROWS:,} rows")
-    whole = [row for _, row in found if isinstance(row, list)]
-    has_heads, columns = guess_columns(whole, told)
-    heads = {str(at): head.strip() for at, head in enumerate(whole[0], 1)} if has_heads else None
-    for place, (line, row) in enumerate(found):
-        if isinstance(row, str):
-            yield BadRow(line, row)
-        elif row == [LOST_LINE]:
-            yield BadRow(line, "is in no encoding that is known")
-        elif not (place == 0 and has_heads):
-            cells = {str(at): cell for at, cell in enumerate(row, 1) if cell.strip()}
-            yield RawLot(file, line, cells, columns, notes, heads)
-
-
-def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
-    """Each row with its line; of one that cannot be read, why."""
-    csv.field_size_limit(_LONGEST_CELL)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield line, f"cannot be read: {error}"
-            continue
-        yield (
-            line,
-            [kept[1] if (kept := _KEPT_AS_TEXT.fullmatch(cell.strip())) else cell for cell in row[:_MOST_COLUMNS]],
-        )
-
-
-def _delimiter(text: str) -> str:
-    """The mark that parts the first row into most heads we know, or else the first rows into most columns alike."""
-    lines = [line for line in text.split("\n", 20)[:20] if line.strip()][:10]
-    best = (0, 0.0, ",")
-    for mark in _DELIMITERS:
-        try:
-            rows = list(csv.reader(lines, delimiter=mark))
-        except csv.Error:
-            continue
-        known = sum(field_of(head) is not None for head in rows[0]) if len(rows[0]) > 1 else 0
-        columns = [len(row) - 1 for row in rows]
-        alike = columns.count(columns[0]) / len(columns) * columns[0]
-        best = max(best, (known, 0.0 if mark == "，" else alike, mark), key=lambda found: found[:2])  # verse holds ，
-    return best[2]
+    table = read_table(text, told, tabs=file.name.casefold().endswith(".tsv"))
+    for row in table.rows:
+        if row.reason is not None:
+            yield BadRow(row.line, row.reason)
+        else:
+            yield RawLot(file, row.line, row.cells, table.columns, (*notes, *row.notes), table.heads)

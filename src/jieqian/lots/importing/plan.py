@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -265,7 +266,7 @@ def _collection_entry(
     library: LotLibrary,
 ) -> CollectionEntry:
     base = path.stem if path.is_file() else path.resolve().name
-    wanted = wish.collection or (own.id if own else base)
+    wanted = wish.collection or (own.id if own else _id_by_name(base, library))
     size = wish.size or (own.size if own else _size(base, lots, library))
     name = wish.name or (None if own else _name(wanted, wish, base))
     if own is not None:
@@ -311,12 +312,22 @@ def settled(collection: CollectionEntry, library: LotLibrary, *, told_id: bool) 
 
 def id_of(wanted: str) -> str:
     """A text as an id: lower-case letters, digits and single hyphens. Raises `UsageError` where nothing is left."""
-    made = _ID.sub("-", wanted.casefold()).strip("-")[:_LONGEST_ID].strip("-")
+    plain = "".join(c for c in unicodedata.normalize("NFKD", wanted) if not unicodedata.combining(c))
+    made = _ID.sub("-", plain.casefold()).strip("-")[:_LONGEST_ID].strip("-")
     if not made:
         raise UsageError(
             f"{wanted[:40]!r} gives no id. Say --collection ID with letters and digits, as river-temple.", usage=True
         )
     return made
+
+
+def _id_by_name(base: str, library: LotLibrary) -> str:
+    """A file's or folder's name as an id: 月老 is yuelao; any other name without letters is known by its hash."""
+    if re.search("[a-z]", unicodedata.normalize("NFKD", base).casefold()):
+        return base
+    with suppress(UnknownCollection):
+        return library.collection(base).id
+    return f"own-{hashlib.sha256(fold_alias(base).encode()).hexdigest()[:6]}"
 
 
 def _name(wanted: str, wish: Wish, base: str) -> str:

@@ -26,6 +26,13 @@ LARGEST_ARCHIVE = 256 << 20
 #: What is taken by the end of its name; anything else in a folder is named and left alone.
 TAKEN = (".json", ".jsonl", ".ndjson", ".csv", ".tsv")
 ARCHIVE = ".zip"
+_SHEETS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+#: What begins a file that is no text, whatever its name says.
+_MAGIC = {
+    b"PK\x03\x04": "is a spreadsheet or an archive under another name; save it as CSV in UTF-8",
+    b"\xd0\xcf\x11\xe0": "is a spreadsheet under another name; save it as CSV in UTF-8",
+    b"%PDF": "is a PDF; its text has to be copied out",
+}
 _MOST_ENTRIES = 200_000
 _DEEPEST = 12
 _CHUNK = 1 << 20
@@ -76,6 +83,8 @@ class Budget:
             if self._left < 0:
                 raise Refused(f"was not read: together the files hold more than {LARGEST_SUM >> 20} MiB")
             pieces.append(piece)
+        if why := next((why for magic, why in _MAGIC.items() if pieces and pieces[0].startswith(magic)), None):
+            raise Refused(why)
         return b"".join(pieces)
 
 
@@ -93,6 +102,8 @@ def source_files(path: Path) -> tuple[list[SourceFile], list[tuple[str, str]]]:
         return _in_order(*_of_folder(path))
     if not stat.S_ISREG(about.st_mode):
         raise UsageError(f"{path} is neither a file nor a folder.", usage=True)
+    if path.suffix.casefold() in _SHEETS:
+        raise UsageError(f"{path.name} {_why_not(path.name)}.", usage=True)
     if path.suffix.casefold() == ARCHIVE:
         return _in_order(*_of_archive(path))
     budget = Budget()
@@ -163,6 +174,8 @@ def _why_not(name: str) -> str:
         return ""
     if name.casefold().endswith(ARCHIVE):
         return "is a ZIP file inside; import it by itself"
+    if name.casefold().endswith(_SHEETS):
+        return "is a spreadsheet, which is not read; save it there as CSV in UTF-8 and import that"
     return f"is none of {', '.join(TAKEN)}"
 
 
