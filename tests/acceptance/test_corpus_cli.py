@@ -129,6 +129,12 @@ def test_validate_fails_on_warnings_only_when_strict(corpus, tmp_path):
     assert corpus("validate", "river", "--strict").returncode == 1
 
 
+def test_validate_takes_a_collection_before_a_folder_that_is_no_pack(corpus, tmp_path, monkeypatch):
+    (tmp_path / "yuelao").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert corpus("validate", "yuelao").returncode == 0
+
+
 def test_validate_checks_a_broken_pack_by_its_folders_name(corpus, tmp_path):
     write_pack(tmp_path / "data" / "collections" / "broken", GOOD[:1])
     answer = corpus("validate", "broken")

@@ -137,6 +137,20 @@ def test_a_killed_import_leaves_what_was_there(program, tmp_path):
     assert left == ["river"]
 
 
+def test_every_reason_is_told_where_nothing_can_be_taken(program, tmp_path):
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    for at in range(5):
+        (folder / f"chuck_{at}.json").write_bytes(b"{")
+    code, out, err = run_import(program, folder, "--json")
+    report = json.loads(out)
+    assert (code, report["taken"], len(report["refused"]), report["counts"]["refused"]) == (1, [], 5, 5)
+    assert "No lot could be taken" in err
+    code, out, _ = run_import(program, folder)
+    assert code == 1
+    assert out.count("is no JSON") == 5
+
+
 def test_what_cannot_be_imported_is_told_in_one_line(program, tmp_path):
     (tmp_path / "empty").mkdir()
     for arguments, code, said in (

@@ -340,6 +340,14 @@ def test_a_pack_of_somebodys_own_is_not_imported_into(tmp_path, take, data_dir):
         take(write_lots(tmp_path / "river", {"chuck_1.json": old_lot(1)}), collection="sample")
 
 
+def test_a_link_is_not_imported_into(tmp_path, take, data_dir):
+    (data_dir / "collections").mkdir(parents=True)
+    (data_dir / "collections" / "river").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="is a link"):
+        take(write_lots(tmp_path / "source", {"chuck_1.json": old_lot(1)}), collection="river")
+    assert [each.name for each in (data_dir / "collections").iterdir() if each.is_dir()] == []
+
+
 def test_lots_in_several_folders_are_one_collection_only_if_told(tmp_path, take):
     folder = write_lots(tmp_path / "all", {"a/chuck_1.json": old_lot(1), "b/chuck_2.json": old_lot(2, verse_of(2))})
     with pytest.raises(UsageError, match=r"2 folders \(a, b\)"):

@@ -111,13 +111,15 @@ def _every_folder() -> list[Path]:
 def _pack_folder(named: str) -> Path:
     """The folder meant by a path (also of a file in it), a collection's id or alias, or a folder's name in DATA_DIR."""
     path = Path(named)
-    if path.is_dir():
-        return path
     if path.is_file():
         return path.parent
+    if (path / COLLECTION_FILE).is_file():
+        return path
     for folder in _every_folder():
-        if folder.name == named:
+        if folder.name == named:  # rather than a folder here that is no pack: what `import` was given
             return folder
+    if path.is_dir():
+        return path
     if "/" in named or "\\" in named:
         told = f"{clean(named)}: there is no such folder. A pack is a folder with {COLLECTION_FILE} in it."
         raise UsageError(told, usage=True)

@@ -51,8 +51,12 @@ def import_lots(
     data_dir = settings.data_dir
     expect_usable(data_dir, writes=not dry_run)
     wish = Wish(collection=collection, name=name, size=size, columns=parse_columns(columns))
-    with progress("reading") as advance:
-        plan = plan_import(path, wish, LotLibrary.in_data_dir(data_dir), advance)
+    try:
+        with progress("reading") as advance:
+            plan = plan_import(path, wish, LotLibrary.in_data_dir(data_dir), advance)
+    except UsageError as error:
+        _show_nothing([Told(**each) for each in error.extra.get("refused", ())], dry_run, as_json)
+        raise
     if plan.columns and not as_json:
         _show_columns(plan)
         if not (columns or yes or dry_run) and lively(sys.stderr) and sys.stdin.isatty():
@@ -120,6 +124,18 @@ def _show(outcome: Outcome) -> None:
         say("Nothing was written (--dry-run).")
     elif outcome.changed:
         say(f"Written to {outcome.folder}. Try: jieqian corpus show {collection.id} {_first(outcome)}")
+
+
+def _show_nothing(refused: Sequence[Told], dry_run: bool, as_json: bool) -> None:
+    """Why nothing could be taken; nothing where the command itself is wrong."""
+    if refused and as_json:
+        counts = {"taken": 0, "unchanged": 0, "kept": 0, "mended": 0, "refused": len(refused)}
+        told = [each.as_dict() for each in refused]
+        said = {"collection": None, "dry_run": dry_run, "changed": False, "counts": counts}
+        say_json({**said, "taken": [], "mended": [], "refused": told})
+    elif refused:
+        say("Refused:")
+        _lines(refused)
 
 
 def _first(outcome: Outcome) -> int:

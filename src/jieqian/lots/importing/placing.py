@@ -194,6 +194,8 @@ def _merged(
     plan: Plan, top: Path, *, draft: bool, dry_run: bool, without: Collection[int]
 ) -> tuple[Outcome, list[LotEntry], dict[str, Any]]:
     folder = top / (f"{_DRAFT}{plan.collection.id}" if draft else plan.collection.id)
+    if folder.is_symlink():
+        raise UsageError(f"{folder} is a link. Say another id: --collection {folder.name}-own.", usage=True)
     there = folder if folder.exists() or not draft else top / plan.collection.id
     held, collection, record = _held(there)
     marks: dict[str, Any] = dict(record["lots"])

@@ -84,7 +84,10 @@ class Plan:
 
 
 def plan_import(path: Path, wish: Wish, library: LotLibrary, heard: Heard = lambda *_: None) -> Plan:
-    """Read everything under `path` and decide. Raises `UsageError` where nothing can be taken at all."""
+    """Read everything under `path` and decide.
+
+    Raises `UsageError` where nothing can be taken at all; `extra["refused"]` then holds every reason.
+    """
     files, left_alone = source_files(path)
     refused = [Told(name, None, why) for name, why in left_alone]
     own, lot_files = _collection_of(files, refused)
@@ -98,7 +101,8 @@ def plan_import(path: Path, wish: Wish, library: LotLibrary, heard: Heard = lamb
     taken = [_in_script(lot, script) for lot in taken]
     if not taken:
         told = "; ".join(map(str, refused[:3])) or f"{path} holds no {', '.join(('.json', '.csv'))} file"
-        raise UsageError(f"No lot could be taken. {told}.")
+        more = f" … and {len(refused) - 3} more" if len(refused) > 3 else ""
+        raise UsageError(f"No lot could be taken. {told}.{more}", refused=[each.as_dict() for each in refused])
     collection = settled(
         _collection_entry(path, wish, own, taken, script, library), library, told_id=wish.collection is not None
     )
