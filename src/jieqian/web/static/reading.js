@@ -1,4 +1,5 @@
 // A reading as it comes: the page the server sent is whole as far as it goes; the events fill in the rest.
+import { preparePrint } from "./after.js";
 import { prepareCopy, prepareFeedback } from "./afterwards.js";
 import { call } from "./api.js";
 import * as parts from "./parts.js";
@@ -164,6 +165,7 @@ function prepareStop() {
 
 if (at("after")) {
   prepareCopy();
+  preparePrint();
   prepareFeedback(task.dataset.task);
   prepareQuestions();
 }
