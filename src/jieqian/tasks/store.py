@@ -52,6 +52,17 @@ class ApiKey:
     revoked_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A link to one reading for whoever has it. Each reading has one at most."""
+
+    token: str
+    task_id: str
+    with_question: bool
+    created_at: float
+    expires_at: float
+
+
 #: What is written with the task itself, given how many queued tasks stand before it.
 FirstEvents = Callable[[int], Sequence[Event]]
 
@@ -207,7 +218,7 @@ class TaskStore(Protocol):
         ...
 
     async def erase(self, task_id: str, caller: str) -> None:
-        """Erase question, reading, events, feedback and the kept answer it made. Raises `UnknownTask`."""
+        """Erase question, reading, events, feedback, link and the kept answer it made. Raises `UnknownTask`."""
         ...
 
     async def get(self, task_id: str, caller: str | None = None) -> Task:
@@ -264,6 +275,26 @@ class TaskStore(Protocol):
 
     async def revoke_key(self, key_id: str, now: float) -> bool:
         """Revoke; False if there is no such key."""
+        ...
+
+    async def share(self, share: Share, caller: str) -> Share:
+        """Keep a link to the caller's task, in place of an earlier one; gives the one that holds from now on.
+
+        An earlier one that shows the same and has not run out at `created_at` stays: links given out go on working.
+        Raises `UnknownTask`.
+        """
+        ...
+
+    async def share_of(self, task_id: str, caller: str, now: float) -> Share | None:
+        """The link to the caller's task; None where there is none or it has run out."""
+        ...
+
+    async def withdraw_share(self, task_id: str, caller: str) -> bool:
+        """End the link to the caller's task; False if there was none."""
+        ...
+
+    async def shared(self, token: str, now: float) -> tuple[Share, Task]:
+        """What that link shows. Raises `UnknownShare`."""
         ...
 
     async def gains(self) -> dict[str, Gain]:

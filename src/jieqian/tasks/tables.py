@@ -124,6 +124,17 @@ api_keys = sa.Table(
     sa.Column("revoked_at", sa.Float),
 )
 
+shares = sa.Table(
+    "shares",
+    metadata,
+    sa.Column("token", sa.String(43), primary_key=True),
+    sa.Column("task_id", sa.String(36), nullable=False),
+    sa.Column("with_question", sa.Boolean(create_constraint=True, name="with_question"), nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("expires_at", sa.Float, nullable=False),
+    sa.UniqueConstraint("task_id"),
+)
+
 answers = sa.Table(
     "answers",
     metadata,

@@ -21,11 +21,12 @@ from jieqian.tasks.timings import settled
 from jieqian.testing.memory_answers import MemoryAnswers
 from jieqian.testing.memory_desk import MemoryDesk
 from jieqian.testing.memory_faq import MemoryFaq
+from jieqian.testing.memory_shares import MemoryShares
 
 _LIVE = (Status.QUEUED, Status.RUNNING)
 
 
-class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers):
+class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers, MemoryShares):
     """`TaskStore` for one process and one event loop; everything is gone with it.
 
     A write is one step of the loop (its "commit"), so no other coroutine sees half of it; it is announced right after,
@@ -267,6 +268,7 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers):
         self._feedback.pop(task_id, None)
         self._forget_faq(task_id)
         self._forget_answers(task_id)
+        self._forget_share(task_id)
         self._keys_used = {used: made for used, made in self._keys_used.items() if made[0] != task_id}
         self._announce(task_id, [])
 

@@ -1,5 +1,5 @@
 // A reading as it comes: the page the server sent is whole as far as it goes; the events fill in the rest.
-import { preparePrint } from "./after.js";
+import { preparePrint, prepareShare } from "./after.js";
 import { prepareCopy, prepareFeedback } from "./afterwards.js";
 import { call } from "./api.js";
 import * as parts from "./parts.js";
@@ -166,6 +166,7 @@ function prepareStop() {
 if (at("after")) {
   prepareCopy();
   preparePrint();
+  prepareShare();
   prepareFeedback(task.dataset.task);
   prepareQuestions();
 }
