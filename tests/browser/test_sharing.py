@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from browser.visiting import OpenPage, Site, ask, task_of, wait_for_end
@@ -48,3 +49,26 @@ def test_the_api_makes_and_ends_links_too(site: Site, open_page: OpenPage) -> No
     assert other.request.delete(address).status == 404
     assert [page.request.delete(address).status for _ in range(2)] == [204, 204]
     assert other.request.get(site.url + link["url"]).status == 404
+
+
+@pytest.mark.parametrize("wished", [False, True])
+def test_a_picture_is_shown_and_saved_as_png(site: Site, open_page: OpenPage, wished: bool) -> None:
+    page = open_page(site)
+    ask(page, "As a picture?")
+    wait_for_end(page)
+    expect(page.locator("#picture img")).to_have_count(0)
+    page.click("#picture summary")
+    if wished:
+        page.check("#picture-question")
+    question = "?question=1" if wished else ""
+    shown = page.locator(f"#picture img[src$='picture.svg{question}']")
+    expect(shown).to_be_visible()
+    assert shown.evaluate("(image) => [image.naturalWidth, image.naturalHeight]") == [1080, 1350]
+    with page.expect_download() as saved:
+        page.click("#picture-save")
+    expect(page.locator("#picture-said")).to_have_text("The picture was saved.")
+    assert saved.value.suggested_filename == "yuelao-1.png"
+    data = saved.value.path().read_bytes()
+    assert data.startswith(b"\x89PNG")
+    assert (int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")) == (1080, 1350)
+    assert len(data) > 20_000, "there is something on it"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
+from xml.etree import ElementTree
 
 import pytest
-from test_pages import House, Visitor, asked, files_read  # noqa: F401
+from test_pages import LOTS, House, Visitor, asked, files_read  # noqa: F401
 
 from jieqian.events.event import Completed
+from jieqian.languages import Language
 from jieqian.sections.section import Section, SectionName, SectionSource
 from jieqian.tasks.task import Status
+from jieqian.testing.sample_tasks import sample_task
+from jieqian.web.picture import HEIGHT, WIDTH, picture_of, set_lines
+from jieqian.web.reading_view import view_of
 
 QUESTION = "會遇到對的人嗎？"
 CONCLUSION = "放心往前走。把禮數守住，好的機會就留得住。"
@@ -111,3 +117,73 @@ async def test_markup_stays_text_on_a_shared_page() -> None:
     page = await Visitor(house).get(await link_to(asker, place, with_question="true"))
     assert page.text.count("&lt;script&gt;alert(1)&lt;/script&gt;&#39;&#34;") == 2
     assert "<script>alert" not in page.text
+
+
+# -- the picture ------------------------------------------------------------------------------------------------------
+
+
+def words_on(svg: str) -> str:
+    root = ElementTree.fromstring(svg)
+    return "".join(text.text or "" for text in root.iter("{http://www.w3.org/2000/svg}text"))
+
+
+async def test_the_picture_has_verse_seal_title_and_the_first_sentence() -> None:
+    house = House()
+    asker = Visitor(house)
+    place = await reading(house, asker)
+    picture = await asker.get(f"{place}/picture.svg")
+    assert (picture.status, picture.headers["content-type"]) == (200, "image/svg+xml")
+    assert picture.headers["cache-control"] == "no-store"
+    words = words_on(picture.text)
+    for wanted in ("月老靈籤", "第一籤", "關關雎鳩在河之洲", "大吉", "放心往前走。"):
+        assert wanted in words
+    assert "把禮數守住" not in words
+    assert QUESTION not in picture.text
+    assert QUESTION in words_on((await asker.get(f"{place}/picture.svg?question=1")).text)
+
+
+async def test_nothing_of_a_picture_can_run_or_be_fetched() -> None:
+    house = House()
+    asker = Visitor(house)
+    attack = "]]><script>alert(1)</script><image href='https://x'/>&\u202e\x07"
+    place = await reading(house, asker, text=attack, question=attack)
+    picture = (await asker.get(f"{place}/picture.svg?question=1")).text
+    kinds = {element.tag.rpartition("}")[2] for element in ElementTree.fromstring(picture).iter()}
+    assert kinds == {"svg", "title", "rect", "g", "path", "text"}
+    assert not re.search(r"<style|\sstyle=|\shref=|\son\w+=|<script", picture)
+    assert "\u202e" not in picture
+
+
+async def test_a_picture_is_the_askers_and_of_an_ended_reading() -> None:
+    house = House()
+    asker, other = Visitor(house), Visitor(house)
+    place, unended = await reading(house, asker), await reading(house, asker, ended=False)
+    care = (await asker.post("/readings", asked(question="I want to kill myself"))).headers["location"]
+    assert (await other.get(f"{place}/picture.svg")).status == 404
+    for path in (unended, care, "/readings/none"):
+        assert (await asker.get(f"{path}/picture.svg")).status == 404
+
+
+@pytest.mark.parametrize("collection", [collection.id for collection in LOTS.collections()])
+def test_every_lot_fits_on_its_picture(collection: str) -> None:
+    long = "Was wird aus uns allen werden, wenn das Jahr vorbei ist? " * 30
+    for lot, language in itertools.product(LOTS.collection(collection).numbers(), (Language.EN, Language.JA)):
+        task = sample_task(collection=collection, lot=lot, language=language, question=long)
+        drawn = picture_of(view_of(task, LOTS), with_question=True)
+        assert drawn["verse"]
+        for run in (*drawn["head"], *drawn["verse"], *drawn["below"]):
+            width = run.size * sum(1.0 if ord(character) > 0x2E7F else 0.5 for character in run.text)
+            assert run.x - width / 2 >= 60, (lot, language, run)
+            assert run.x + width / 2 <= WIDTH - 60, (lot, language, run)
+            assert 60 < run.y < HEIGHT - 120, (lot, language, run)
+        assert max(run.y for run in drawn["verse"]) < min(run.y - run.size for run in drawn["below"])
+        if drawn["seal"]:
+            assert drawn["seal"].x >= 60
+            assert drawn["seal"].x + drawn["seal"].width <= min(run.x - run.size / 2 for run in drawn["verse"])
+
+
+@pytest.mark.parametrize("words", ["字" * 2000, "a" * 2000, "　", "。", "a\nb\tc", "𠮷" * 99, "（" * 50])
+def test_any_words_are_set_in_few_lines(words: str) -> None:
+    lines = set_lines(words, 0, 38, 4)
+    assert len(lines) <= 4
+    assert all(line.text == line.text.strip() for line in lines)

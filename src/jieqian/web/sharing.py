@@ -1,4 +1,4 @@
-"""What leaves with a reading: a link that others may open."""
+"""What leaves with a reading: a link that others may open, and a picture."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from starlette.responses import RedirectResponse, Response
 from jieqian.api.addresses import path_for
 from jieqian.api.callers import caller_of
 from jieqian.errors import NothingToShare, UnknownShare, UnknownTask
-from jieqian.reading.sharing import share_reading, shared_reading
+from jieqian.reading.sharing import is_shareable, share_reading, shared_reading
 from jieqian.web.forms import read_fields
+from jieqian.web.picture import picture_of
 from jieqian.web.reading_view import view_of
-from jieqian.web.rendering import render
+from jieqian.web.rendering import draw, render
 
 if TYPE_CHECKING:
     from jieqian.web.pages import PagesHouse
@@ -33,6 +34,7 @@ def sharing_routes(house: PagesHouse) -> tuple[PageRoute, ...]:
         ("/readings/{task_id}/share", sharing.share, send, "share"),
         ("/readings/{task_id}/share/withdraw", sharing.withdraw, send, "withdraw_share_page"),
         ("/shared/{token}", sharing.shared, look, "shared"),
+        ("/readings/{task_id}/picture.svg", sharing.picture, look, "picture"),
     )
 
 
@@ -81,6 +83,18 @@ class _Sharing:
             )
         response.headers.update(_NOT_FOR_SEARCH)
         return response
+
+    async def picture(self, request: Request, task_id: str) -> Response:
+        """The caller's ended reading as a picture; `?question=1` puts the question on it."""
+        try:
+            task = await self._house.store.get(task_id, caller_of(request))
+        except UnknownTask:
+            return render(request, "missing.html", 404)
+        view = view_of(task, self._house.lots)
+        if view.lot is None or not is_shareable(task):
+            return render(request, "missing.html", 404)
+        drawn = picture_of(view, with_question=request.query_params.get("question") == "1")
+        return draw("picture.svg", task.language, drawn)
 
 
 def _back(request: Request, task_id: str) -> Response:

@@ -1,5 +1,5 @@
 // A reading as it comes: the page the server sent is whole as far as it goes; the events fill in the rest.
-import { preparePrint, prepareShare } from "./after.js";
+import { preparePicture, preparePrint, prepareShare } from "./after.js";
 import { prepareCopy, prepareFeedback } from "./afterwards.js";
 import { call } from "./api.js";
 import * as parts from "./parts.js";
@@ -167,6 +167,7 @@ if (at("after")) {
   prepareCopy();
   preparePrint();
   prepareShare();
+  preparePicture();
   prepareFeedback(task.dataset.task);
   prepareQuestions();
 }
