@@ -23,6 +23,7 @@ from jieqian.tasks.store import Accepted, TaskStore
 from jieqian.tasks.task import Feedback, Mode, Status, Task
 from jieqian.web.assets import static_file
 from jieqian.web.forms import LONGEST_COMMENT, AskForm, ask_form, new_submission, read_fields
+from jieqian.web.installing import install_routes
 from jieqian.web.reading_view import iso_time, view_of
 from jieqian.web.rendering import load_pages, render
 from jieqian.web.sharing import PageRoute, sharing_routes
@@ -85,6 +86,7 @@ def pages_router(house: PagesHouse) -> APIRouter:
         ("/readings/{task_id}/erase", pages.erase, send, "erase"),
         ("/history", pages.history, look, "history"),
         *sharing_routes(house),
+        *install_routes(),
     )
     for path, endpoint, methods, name in routes:
         router.add_api_route(path, endpoint, methods=methods, name=name, response_model=None)

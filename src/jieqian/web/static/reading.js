@@ -2,6 +2,7 @@
 import { preparePicture, preparePrint, prepareShare } from "./after.js";
 import { prepareCopy, prepareFeedback } from "./afterwards.js";
 import { call } from "./api.js";
+import { prepareNotice } from "./notice.js";
 import * as parts from "./parts.js";
 import { prepareQuestions } from "./question.js";
 import { follow } from "./stream.js";
@@ -173,6 +174,7 @@ if (at("after")) {
 }
 if (at("stop")) {
   prepareStop();
+  prepareNotice(task);
   tick();
   watch();
 }
