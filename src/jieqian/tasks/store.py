@@ -63,6 +63,14 @@ class Share:
     expires_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An ended task that the operator's webhook was not told of yet, after so many tries."""
+
+    task_id: str
+    tries: int
+
+
 #: What is written with the task itself, given how many queued tasks stand before it.
 FirstEvents = Callable[[int], Sequence[Event]]
 
@@ -295,6 +303,21 @@ class TaskStore(Protocol):
 
     async def shared(self, token: str, now: float) -> tuple[Share, Task]:
         """What that link shows. Raises `UnknownShare`."""
+        ...
+
+    async def due_notices(self, now: float, limit: int) -> list[Notice]:
+        """Ended tasks to tell of now, those due longest first.
+
+        A store that keeps notices writes one with each task it accepts, in the same transaction.
+        """
+        ...
+
+    async def put_off_notice(self, task_id: str, tries: int, due_at: float) -> None:
+        """It was not taken; try again then. Nothing happens where the task was erased."""
+        ...
+
+    async def forget_notice(self, task_id: str) -> None:
+        """It was taken, or is given up."""
         ...
 
     async def gains(self) -> dict[str, Gain]:

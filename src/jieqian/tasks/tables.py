@@ -135,6 +135,15 @@ shares = sa.Table(
     sa.UniqueConstraint("task_id"),
 )
 
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("task_id", sa.String(36), primary_key=True),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("due_at", sa.Float, nullable=False),
+    sa.Index("ix_notices_due_at", "due_at"),
+)
+
 answers = sa.Table(
     "answers",
     metadata,
