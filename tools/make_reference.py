@@ -15,7 +15,7 @@ from collection_pages import collection_page
 from fastapi import FastAPI
 
 from jieqian import cli, errors
-from jieqian.api import admin, draws, health, lots, tasks
+from jieqian.api import admin, draws, health, lots, shares, tasks
 from jieqian.events import event as events
 from jieqian.lots.library import PACKAGED, pack_folders
 from jieqian.settings import Settings
@@ -83,7 +83,7 @@ def events_page() -> str:
 def api_page() -> str:
     """Every call with what it does."""
     app = FastAPI()
-    for router in (tasks.router, draws.router, lots.router, admin.router):
+    for router in (tasks.router, shares.router, draws.router, lots.router, admin.router):
         app.include_router(router, prefix="/api/v1")
     app.include_router(health.router)
     rows = ["# HTTP API", "", "JSON, UTF-8; described whole at `/openapi.json`. Errors: [errors.md](errors.md),"]

@@ -4,9 +4,9 @@ JieqianError
 ├── RequestError             an answer to a caller (RFC 9457 problem document)
 │   ├── MalformedJson (400)  InvalidApiKey (401)  CrossSiteRequest, OperatorOnly, NotSignedIn (403)
 │   ├── UnknownCollection, UnknownLot, UnknownTask, UnknownDraw, UnknownParent, UnknownKey,
-│   │   UnknownFaqEntry, UnknownBackup (404)
-│   ├── RequestTimeout (408)  DrawAlreadyRevealed, NothingKept, AlreadyFilling, ChangedMeanwhile, CollectionFixed,
-│   │                          ImportAtWork (409)
+│   │   UnknownFaqEntry, UnknownBackup, UnknownShare (404)
+│   ├── RequestTimeout (408)  DrawAlreadyRevealed, NothingKept, AlreadyFilling, NothingToShare, ChangedMeanwhile,
+│   │                          CollectionFixed, ImportAtWork (409)
 │   ├── QuestionTooLong, BodyTooLarge (413)
 │   ├── InvalidRequest (422): InvalidLot, InvalidQuestion, UnsupportedLanguage, UnknownMode, UnknownStrategy,
 │   │                          UnknownModel, IdempotencyMismatch, DrawMismatch, ImportRefused, EntryRefused
@@ -144,6 +144,12 @@ class UnknownBackup(RequestError):
     status = 404
 
 
+class UnknownShare(RequestError):
+    """There is no such link: it was withdrawn, has run out, or never was."""
+
+    status = 404
+
+
 class RequestTimeout(RequestError):
     """The request's body did not arrive in time. Send it again."""
 
@@ -153,6 +159,12 @@ class RequestTimeout(RequestError):
 
 class DrawAlreadyRevealed(RequestError):
     """This draw was revealed before; a draw can be revealed once only."""
+
+    status = 409
+
+
+class NothingToShare(RequestError):
+    """Only a reading that has ended, with something written in it, can be shared."""
 
     status = 409
 

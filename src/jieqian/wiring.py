@@ -23,7 +23,7 @@ from jieqian.events.live import LiveEvents
 from jieqian.faq.entry import FaqStatus
 from jieqian.faq.review import FaqReview, passage_of
 from jieqian.faq.scribe import FaqScribe
-from jieqian.fitting import choose, choose_named, make_retriever, offered_lots
+from jieqian.fitting import choose, choose_named, make_retriever, make_webhook, offered_lots
 from jieqian.keeping.folder import own_data_dir, own_database
 from jieqian.keeping.placing import is_restore_pending
 from jieqian.languages import Language
@@ -78,7 +78,13 @@ class House:
         migrate(url)
         self.live = LiveEvents()
         self.metrics = Metrics()
-        self.store = SqlTaskStore(url, announce=self._announce, most_answers=settings.cache_entries)
+        self.store = SqlTaskStore(
+            url,
+            announce=self._announce,
+            most_answers=settings.cache_entries,
+            keeps_notices=settings.webhook_url is not None,
+        )
+        self.webhook = make_webhook(settings, self.store)
         self.lots = offered_lots(settings)
         self.drafts = Drafts(settings.data_dir, self.lots)
         self.gauge = Gauge(self.store, lambda: self.engines.in_use(), self._is_busy)
@@ -144,6 +150,8 @@ class House:
         await self.gauge.start(measures=with_worker and self.settings.measure_models)
         await self.passages.start(with_index=with_worker)
         self.faq_scribe.start()
+        if self.webhook is not None:
+            self.webhook.start()
         if with_worker:
             self.pool.start()
         self._side_tasks = [
@@ -164,6 +172,8 @@ class House:
         await asyncio.gather(*self._side_tasks, return_exceptions=True)
         if self._loop_watch is not None:
             await asyncio.to_thread(self._loop_watch.stop)
+        if self.webhook is not None:
+            await self.webhook.stop()
         await self.passages.stop()
         await self.engines.close()
         await self.store.close()
@@ -327,6 +337,8 @@ class House:
     def _announce(self, task_id: str, events: Sequence[StoredEvent]) -> None:
         self.live.announce(task_id, events)
         self.pool.task_changed(task_id, events)
+        if self.webhook is not None and events and events[-1].final:
+            self.webhook.ring()
 
     async def _approved_answers(self) -> list[FaqPassage]:
         """The approved FAQ entries, as retrieval takes them."""

@@ -226,7 +226,7 @@ def test_markup_in_a_question_stays_text(site: Site, open_page: OpenPage, attack
     page.click("#ask button[type=submit]")
     expect(page.locator("#problem")).to_be_visible()
     assert page.input_value("#question") == attack
-    assert page.evaluate("document.scripts.length") == 1
+    assert page.evaluate("document.scripts.length") == 2
     assert page.locator("img").count() == 0
 
 
@@ -243,4 +243,4 @@ def test_markup_from_a_model_stays_text(model_site: Site, open_page: OpenPage, p
     wait_for_end(page)
     assert "<img src=x" in page.evaluate("window.seen")
     assert page.evaluate("window.made") == 0
-    assert page.evaluate("document.scripts.length") == 1
+    assert page.evaluate("document.scripts.length") == 2

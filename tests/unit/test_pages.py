@@ -25,6 +25,7 @@ from jieqian.lots.library import LotLibrary
 from jieqian.reading.accept import FrontDesk, ReadingRequest, accept_request, care_for
 from jieqian.reading.engines import Engines
 from jieqian.sections.strategy import Strategy, WritingOptions
+from jieqian.settings import Settings
 from jieqian.tasks.limits import RateLimit
 from jieqian.tasks.store import Accepted
 from jieqian.tasks.task import Mode, StrategyName, Task
@@ -60,7 +61,8 @@ def files_read() -> None:
 class House:
     """What the pages need: real parts over a store in memory, and no model."""
 
-    def __init__(self, *, max_queue: int = 512, per_minute: int = 0) -> None:
+    def __init__(self, *, max_queue: int = 512, per_minute: int = 0, share_days: int = 90) -> None:
+        self.settings = Settings(share_days=share_days)
         self.lots = LOTS
         self.store = MemoryTaskStore()
         self.engines = Engines(self._choose, self._no_strategy, self._no_options)

@@ -209,3 +209,32 @@ def test_a_secret_of_settings_that_can_be_guessed_is_warned_of(
     with caplog.at_level(logging.WARNING):
         assert session_secret(load_settings()) == "not so long"
     assert [record.action for record in caplog.records] == ["secret_short"]  # type: ignore[attr-defined]
+
+
+SIGNING = "whsec_" + "QUJD" * 8
+
+
+def test_a_webhook_has_an_address_and_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JIEQIAN_WEBHOOK_URL", "http://10.0.0.7:8080/hook?a=1")
+    with pytest.raises(UsageError, match="JIEQIAN_WEBHOOK_SECRET: WEBHOOK_URL needs it"):
+        load_settings()
+    monkeypatch.setenv("JIEQIAN_WEBHOOK_SECRET", SIGNING)
+    assert load_settings().webhook_url == "http://10.0.0.7:8080/hook?a=1"
+
+
+@pytest.mark.parametrize("given", ["ftp://x/", "https://", "example.org", "https://u:p@example.org/", "https://a b/"])
+def test_an_address_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    monkeypatch.setenv("JIEQIAN_WEBHOOK_SECRET", SIGNING)
+    monkeypatch.setenv("JIEQIAN_WEBHOOK_URL", given)
+    with pytest.raises(UsageError, match="JIEQIAN_WEBHOOK_URL"):
+        load_settings()
+
+
+@pytest.mark.parametrize("secret", ["plain words", "whsec_c2hvcnQ="])
+def test_a_webhooks_secret_of_another_form_is_refused_and_not_told(
+    monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("JIEQIAN_WEBHOOK_SECRET", secret)
+    with pytest.raises(UsageError, match="JIEQIAN_WEBHOOK_SECRET: a secret is whsec_") as refused:
+        load_settings()
+    assert secret not in refused.value.detail

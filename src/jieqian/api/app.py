@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jieqian import __version__
-from jieqian.api import admin, draws, health, lots, tasks
+from jieqian.api import admin, draws, health, lots, shares, tasks
 from jieqian.api.callers import CallerMiddleware
 from jieqian.api.heads import BoundedHeads
 from jieqian.api.problems import add_problem_handlers
@@ -23,7 +23,7 @@ from jieqian.wiring import House
 
 _CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
-    "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _SECURITY_HEADERS = {
     "content-security-policy": _CONTENT_POLICY,
@@ -57,7 +57,7 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
     app.state.uploads = Uploads()
     add_problem_handlers(app)
     api = APIRouter(prefix="/api/v1")
-    for router in (tasks.router, draws.router, lots.router, admin.router):
+    for router in (tasks.router, shares.router, draws.router, lots.router, admin.router):
         api.include_router(router)
     app.include_router(api)
     app.include_router(health.router)

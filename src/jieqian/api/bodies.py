@@ -62,6 +62,14 @@ class FeedbackBody(BaseModel):
     comment: str | None = Field(None, max_length=2000)
 
 
+class ShareBody(BaseModel):
+    """What a link to a reading shows."""
+
+    model_config = ConfigDict(strict=True)
+
+    with_question: bool = Field(False, description="True: the question is shown too")
+
+
 async def read_body(request: Request, kind: type[Body]) -> Body:
     """The body as that kind. Raises `BodyTooLarge`, `MalformedJson`, or the `InvalidRequest` that names the field."""
     raw = bytearray()

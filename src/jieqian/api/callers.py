@@ -21,7 +21,9 @@ from jieqian.tasks.store import ApiKey
 COOKIE = "jieqian_session"
 COOKIE_SECONDS = 365 * 24 * 3600
 #: Answered without a cookie, to whoever asks.
-WITHOUT_SESSION = ("/healthz", "/readyz", "/metrics", "/static/")
+WITHOUT_SESSION = (
+    "/healthz", "/readyz", "/metrics", "/static/", "/shared/", "/offline", "/manifest.webmanifest", "/service-worker.js"
+)  # fmt: skip
 _HOST_NOT_PASSED = (
     "A page of another site may not act for this visitor. If it was the service's own page: the proxy in front has to "
     "pass on the Host header as the browser sent it."

@@ -22,6 +22,8 @@ from jieqian.tasks.database import begins_another_boot, open_engine, rewrite_a_p
 from jieqian.tasks.desk_rows import DeskRows
 from jieqian.tasks.faq_rows import FaqRows, forget_task
 from jieqian.tasks.lease_rows import CLAIM, hold
+from jieqian.tasks.notice_rows import NoticeRows, add_notice, forget_notice
+from jieqian.tasks.share_rows import ShareRows, forget_share
 from jieqian.tasks.store import Accepted, Announce, FirstEvents, FreeWorker, FromCache, Reused
 from jieqian.tasks.tables import IS_QUEUED, IS_RUNNING, UNENDED, events, feedback, sections, tasks
 from jieqian.tasks.task import Feedback, NewTask, Status, Task
@@ -37,11 +39,19 @@ def announce_nothing(_task_id: str, _events: Sequence[StoredEvent]) -> None:
     """For a store nobody listens to (a command line, a migration)."""
 
 
-class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
+class SqlTaskStore(DeskRows, FaqRows, AnswerRows, ShareRows, NoticeRows):
     """`TaskStore` over a database whose schema is up to date (`tasks.database.migrate`)."""
 
-    def __init__(self, url: str, announce: Announce = announce_nothing, *, most_answers: int = 10_000) -> None:
-        """`most_answers`: how many answers are kept for those who ask the same."""
+    def __init__(
+        self,
+        url: str,
+        announce: Announce = announce_nothing,
+        *,
+        most_answers: int = 10_000,
+        keeps_notices: bool = False,
+    ) -> None:
+        """`most_answers`: how many answers are kept for those who ask the same. `keeps_notices`: there is a webhook."""
+        self._keeps_notices = keeps_notices
         self._announce = announce
         self._most_answers = most_answers
         self._write_engine = open_engine(url, writes=True)
@@ -102,7 +112,10 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
         """See `TaskStore.accept`."""
 
         def insert(connection: sa.Connection) -> tuple[Accepted, list[StoredEvent]]:
-            return accept_in(connection, new, first_events, max_queue, from_cache, worker)
+            accepted, stored = accept_in(connection, new, first_events, max_queue, from_cache, worker)
+            if accepted.created and self._keeps_notices:
+                add_notice(connection, new.id, new.created_at)
+            return accepted, stored
 
         def tell(done: tuple[Accepted, list[StoredEvent]]) -> None:
             accepted, stored = done
@@ -268,6 +281,8 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows):
             rows.row_of(connection, task_id, caller)
             forget_task(connection, task_id)
             forget_answers(connection, task_id)
+            forget_share(connection, task_id)
+            forget_notice(connection, task_id)
             for table in (events, sections, feedback):
                 connection.execute(sa.delete(table).where(table.c.task_id == task_id))
             connection.execute(sa.delete(tasks).where(tasks.c.id == task_id))

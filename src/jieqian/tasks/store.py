@@ -55,6 +55,26 @@ class ApiKey:
 #: So many of a caller's latest tasks are looked at for one that is near.
 MOST_OWN = 200
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A link to one reading for whoever has it. Each reading has one at most."""
+
+    token: str
+    task_id: str
+    with_question: bool
+    created_at: float
+    expires_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An ended task that the operator's webhook was not told of yet, after so many tries."""
+
+    task_id: str
+    tries: int
+
+
 #: What is written with the task itself, given how many queued tasks stand before it.
 FirstEvents = Callable[[int], Sequence[Event]]
 
@@ -241,7 +261,7 @@ class TaskStore(Protocol):
         ...
 
     async def erase(self, task_id: str, caller: str) -> None:
-        """Erase question, reading, events, feedback and the kept answer it made. Raises `UnknownTask`."""
+        """Erase question, reading, events, feedback, link and the kept answer it made. Raises `UnknownTask`."""
         ...
 
     async def get(self, task_id: str, caller: str | None = None) -> Task:
@@ -298,6 +318,41 @@ class TaskStore(Protocol):
 
     async def revoke_key(self, key_id: str, now: float) -> bool:
         """Revoke; False if there is no such key."""
+        ...
+
+    async def share(self, share: Share, caller: str) -> Share:
+        """Keep a link to the caller's task, in place of an earlier one; gives the one that holds from now on.
+
+        An earlier one that shows the same and has not run out at `created_at` stays: links given out go on working.
+        Raises `UnknownTask`.
+        """
+        ...
+
+    async def share_of(self, task_id: str, caller: str, now: float) -> Share | None:
+        """The link to the caller's task; None where there is none or it has run out."""
+        ...
+
+    async def withdraw_share(self, task_id: str, caller: str) -> bool:
+        """End the link to the caller's task; False if there was none."""
+        ...
+
+    async def shared(self, token: str, now: float) -> tuple[Share, Task]:
+        """What that link shows. Raises `UnknownShare`."""
+        ...
+
+    async def due_notices(self, now: float, limit: int) -> list[Notice]:
+        """Ended tasks to tell of now, those due longest first.
+
+        A store that keeps notices writes one with each task it accepts, in the same transaction.
+        """
+        ...
+
+    async def put_off_notice(self, task_id: str, tries: int, due_at: float) -> None:
+        """It was not taken; try again then. Nothing happens where the task was erased."""
+        ...
+
+    async def forget_notice(self, task_id: str) -> None:
+        """It was taken, or is given up."""
         ...
 
     async def gains(self) -> dict[str, Gain]:

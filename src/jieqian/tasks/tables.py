@@ -124,6 +124,26 @@ api_keys = sa.Table(
     sa.Column("revoked_at", sa.Float),
 )
 
+shares = sa.Table(
+    "shares",
+    metadata,
+    sa.Column("token", sa.String(43), primary_key=True),
+    sa.Column("task_id", sa.String(36), nullable=False),
+    sa.Column("with_question", sa.Boolean(create_constraint=True, name="with_question"), nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Column("expires_at", sa.Float, nullable=False),
+    sa.UniqueConstraint("task_id"),
+)
+
+notices = sa.Table(
+    "notices",
+    metadata,
+    sa.Column("task_id", sa.String(36), primary_key=True),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("due_at", sa.Float, nullable=False),
+    sa.Index("ix_notices_due_at", "due_at"),
+)
+
 answers = sa.Table(
     "answers",
     metadata,

@@ -21,19 +21,22 @@ from jieqian.tasks.timings import settled
 from jieqian.testing.memory_answers import MemoryAnswers
 from jieqian.testing.memory_desk import MemoryDesk
 from jieqian.testing.memory_faq import MemoryFaq
+from jieqian.testing.memory_notices import MemoryNotices
+from jieqian.testing.memory_shares import MemoryShares
 
 _LIVE = (Status.QUEUED, Status.RUNNING)
 
 
-class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers):
+class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers, MemoryShares, MemoryNotices):
     """`TaskStore` for one process and one event loop; everything is gone with it.
 
     A write is one step of the loop (its "commit"), so no other coroutine sees half of it; it is announced right after,
     before the writer goes on. Constraints that the database would refuse raise `ValueError`.
     """
 
-    def __init__(self, announce: Announce = announce_nothing) -> None:
+    def __init__(self, announce: Announce = announce_nothing, *, keeps_notices: bool = False) -> None:
         super().__init__()
+        self._keeps_notices = keeps_notices
         self._announce = announce
         self._tasks: dict[str, Task] = {}  # in order of `seq`
         self._events: dict[str, list[StoredEvent]] = {}
@@ -97,6 +100,8 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers):
         if new.id in self._tasks:
             raise ValueError(f"there is a task {new.id} already")
         self._last_seq += 1
+        if self._keeps_notices:
+            self._notices[new.id] = (0, new.created_at)
         if new.idempotency_key is not None:
             self._keys_used[new.caller, new.idempotency_key] = (new.id, new.body_hash)
         return _task_of(new, self._last_seq)
@@ -267,6 +272,8 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers):
         self._feedback.pop(task_id, None)
         self._forget_faq(task_id)
         self._forget_answers(task_id)
+        self._forget_share(task_id)
+        self._notices.pop(task_id, None)
         self._keys_used = {used: made for used, made in self._keys_used.items() if made[0] != task_id}
         self._announce(task_id, [])
 

@@ -18,12 +18,15 @@ from jieqian.errors import IdempotencyMismatch, InvalidRequest, JieqianError, Un
 from jieqian.lots.library import LotLibrary
 from jieqian.reading.accept import ReadingRequest
 from jieqian.reading.engines import Engines
+from jieqian.settings import Settings
 from jieqian.tasks.store import Accepted, TaskStore
 from jieqian.tasks.task import Feedback, Mode, Status, Task
 from jieqian.web.assets import static_file
 from jieqian.web.forms import LONGEST_COMMENT, AskForm, ask_form, new_submission, read_fields
-from jieqian.web.reading_view import view_of
+from jieqian.web.installing import install_routes
+from jieqian.web.reading_view import iso_time, view_of
 from jieqian.web.rendering import load_pages, render
+from jieqian.web.sharing import PageRoute, sharing_routes
 from jieqian.web.texts import Texts, page_language
 
 HISTORY_PAGE = 20
@@ -31,6 +34,11 @@ HISTORY_PAGE = 20
 
 class PagesHouse(Protocol):
     """What the pages need of the running service."""
+
+    @property
+    def settings(self) -> Settings:
+        """As the operator set them."""
+        ...
 
     @property
     def lots(self) -> LotLibrary:
@@ -69,7 +77,7 @@ def pages_router(house: PagesHouse) -> APIRouter:
     pages = _Pages(house)
     router = APIRouter(include_in_schema=False)
     look, send = ["GET", "HEAD"], ["POST"]
-    for path, endpoint, methods, name in (
+    routes: tuple[PageRoute, ...] = (
         ("/", pages.home, look, "home"),
         ("/readings", pages.ask, send, "ask"),
         ("/readings/{task_id}", pages.reading, look, "reading"),
@@ -77,7 +85,10 @@ def pages_router(house: PagesHouse) -> APIRouter:
         ("/readings/{task_id}/feedback", pages.feedback, send, "feedback"),
         ("/readings/{task_id}/erase", pages.erase, send, "erase"),
         ("/history", pages.history, look, "history"),
-    ):
+        *sharing_routes(house),
+        *install_routes(),
+    )
+    for path, endpoint, methods, name in routes:
         router.add_api_route(path, endpoint, methods=methods, name=name, response_model=None)
     return router
 
@@ -218,10 +229,14 @@ class _Pages:
         ahead = None
         if task.status is Status.QUEUED:
             ahead = (await self._house.store.ahead_of([task.id])).get(task.id)
+        share = await self._house.store.share_of(task.id, caller_of(request), time.time())
         return render(
             request,
             "reading.html",
             status,
+            share=share,
+            share_until="" if share is None else iso_time(share.expires_at),
+            share_days=self._house.settings.share_days,
             view=view_of(task, self._house.lots),
             task=task,
             ahead=ahead,

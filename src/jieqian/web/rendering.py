@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 
 from jieqian.api.addresses import base_path_of, path_for
 from jieqian.languages import Language
@@ -28,7 +29,7 @@ _templates = Environment(
 @lru_cache(maxsize=1)
 def load_pages() -> None:
     """Read every template, text and static file, once, so that no request has to wait for a disk."""
-    for name in _templates.list_templates(extensions=["html"]):
+    for name in _templates.list_templates(extensions=["html", "svg"]):
         _templates.get_template(name)
     catalogue()
     assets()
@@ -63,6 +64,12 @@ def render(
     response = HTMLResponse(html, status, headers)
     _remember(request, response, chosen_language(request))
     return response
+
+
+def draw(template: str, language: Language, values: Mapping[str, Any]) -> Response:
+    """An SVG picture, every text in it escaped. Never stored by a cache, as a page is not."""
+    svg = _templates.get_template(template).render(t=Texts(language), **values)
+    return Response(svg, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
 
 
 def _remember(request: Request, response: HTMLResponse, language: Language | None) -> None:

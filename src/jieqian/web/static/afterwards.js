@@ -22,7 +22,8 @@ function copyBySelection(whole) {
   return done;
 }
 
-async function copy(whole) {
+/** Copy text; says whether it was done. */
+export async function copy(whole) {
   if (!navigator.clipboard) return copyBySelection(whole);
   try {
     await navigator.clipboard.writeText(whole);

@@ -1,6 +1,8 @@
 // A reading as it comes: the page the server sent is whole as far as it goes; the events fill in the rest.
+import { preparePicture, preparePrint, prepareShare } from "./after.js";
 import { prepareCopy, prepareFeedback } from "./afterwards.js";
 import { call } from "./api.js";
+import { prepareNotice } from "./notice.js";
 import * as parts from "./parts.js";
 import { prepareQuestions } from "./question.js";
 import { follow } from "./stream.js";
@@ -164,11 +166,15 @@ function prepareStop() {
 
 if (at("after")) {
   prepareCopy();
+  preparePrint();
+  prepareShare();
+  preparePicture();
   prepareFeedback(task.dataset.task);
   prepareQuestions();
 }
 if (at("stop")) {
   prepareStop();
+  prepareNotice(task);
   tick();
   watch();
 }
