@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from jieqian.api.addresses import base_path_of, path_for
+from jieqian.cache.suggested import questions_by_topic
 from jieqian.languages import Language
 from jieqian.web.assets import assets
 from jieqian.web.texts import LANGUAGE_COOKIE, LANGUAGE_NAMES, Texts, catalogue, chosen_language, page_language
 
+#: What of an address the choice of a language keeps.
+_KEPT = frozenset({"before", "collection", "draw", "lot", "question"})
 _COOKIE_SECONDS = 365 * 24 * 3600
 _templates = Environment(
     loader=PackageLoader("jieqian.web", "templates"),
@@ -32,6 +36,7 @@ def load_pages() -> None:
         _templates.get_template(name)
     catalogue()
     assets()
+    questions_by_topic()
 
 
 def seconds_text(milliseconds: float) -> str:
@@ -39,15 +44,20 @@ def seconds_text(milliseconds: float) -> str:
     return f"{milliseconds / 1000:.1f}"
 
 
-def render(request: Request, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """The page. Never stored by a cache: it may show a reading, which can be erased."""
+def render(
+    request: Request, template: str, status: int = 200, *, here: str | None = None, **values: Any
+) -> HTMLResponse:
+    """The page. Never stored by a cache: it may show a reading, which can be erased.
+
+    `here`: where the same page can be had in another language, if not at the request's own address.
+    """
     language = page_language(request)
     texts = Texts(language)
     html = _templates.get_template(template).render(
         t=texts,
         lang=language.value,
         language_names=LANGUAGE_NAMES,
-        here="" if request.method in ("GET", "HEAD") else path_for(request, "home"),
+        in_language=lambda tag: _in_language(request, tag, here),
         path_for=lambda name, **parameters: path_for(request, name, **parameters),
         asset=lambda file: path_for(request, "static", version=assets().version, file=file),
         seconds_text=seconds_text,
@@ -58,6 +68,14 @@ def render(request: Request, template: str, status: int = 200, **values: Any) ->
     response = HTMLResponse(html, status, headers)
     _remember(request, response, chosen_language(request))
     return response
+
+
+def _in_language(request: Request, tag: Language, here: str | None) -> str:
+    """The address of the page in that language: what was drawn, asked or leafed to goes along."""
+    looks = request.method in ("GET", "HEAD")
+    kept = [pair for pair in request.query_params.multi_items() if pair[0] in _KEPT] if looks else []
+    place = here if here is not None else "" if looks else path_for(request, "home")
+    return f"{place}?{urlencode([*kept, ('lang', tag.value)])}"
 
 
 def _remember(request: Request, response: HTMLResponse, language: Language | None) -> None:
