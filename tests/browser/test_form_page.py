@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from browser.visiting import OpenPage, Site
+from browser.visiting import OpenPage, Site, ask, draw, task_of, wait_for_end
 
 
 def test_it_says_first_who_writes_and_how_to_connect_a_better_model(site: Site, open_page: OpenPage) -> None:
@@ -24,6 +24,23 @@ def test_it_names_the_model_of_each_mode(model_site: Site, open_page: OpenPage) 
     expect(page.locator("#engine-says")).to_contain_text("qwen2.5:7b")
     expect(page.locator("input[value=quality] + span")).to_contain_text("qwen2.5:7b")
     expect(page.locator("input[value=quality]")).to_be_checked()
+
+
+def test_another_number_typed_after_a_draw_is_asked_about_without_the_draw(site: Site, open_page: OpenPage) -> None:
+    page = open_page(site, "/temples/yuelao", reduced_motion="reduce")
+    draw(page)
+    page.click("#see")
+    drawn = int(page.input_value("[name=lot]"))
+    page.fill("#question", "長" * 2001)
+    page.evaluate("document.querySelector('[name=place]').remove()")  # as a form of somebody's own would send it
+    page.click("#ask button[type=submit]")
+    expect(page.locator("#problem")).to_be_focused()
+    assert page.input_value("#lot") == str(drawn)
+    assert page.input_value("[name=draw_id]") != ""
+    wanted = drawn % 100 + 1
+    ask(page, "Another one?", lot=str(wanted))
+    wait_for_end(page)
+    assert task_of(page, page.url.rsplit("/", 1)[1])["lot"]["number"] == wanted
 
 
 @pytest.mark.parametrize(
@@ -79,8 +96,7 @@ def test_a_form_sent_twice_makes_one_task(site: Site, open_page: OpenPage) -> No
 
 
 def test_enter_and_input_methods_never_send(site: Site, open_page: OpenPage) -> None:
-    page = open_page(site)
-    page.fill("#lot", "7")
+    page = open_page(site, "/ask?collection=yuelao&lot=7")
     page.focus("#question")
     page.keyboard.type("first")
     page.keyboard.press("Enter")
@@ -93,7 +109,7 @@ def test_enter_and_input_methods_never_send(site: Site, open_page: OpenPage) -> 
             options,
         )
     page.wait_for_timeout(300)
-    assert page.url == f"{site.url}/ask"
+    assert page.url == f"{site.url}/ask?collection=yuelao&lot=7"
     page.keyboard.press("Control+Enter")
     page.wait_for_url("**/readings/*")
 

@@ -153,6 +153,7 @@ def test_the_keyboard_alone_is_enough(site: Site, open_page: OpenPage) -> None:
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     expect(page.locator("a.temple").first).to_be_focused()
+    tab_to(page, "a[href$='/guanyin']")
     page.keyboard.press("Enter")
     page.wait_for_url("**/temples/guanyin")
     tab_to(page, "#draw")

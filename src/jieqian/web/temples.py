@@ -18,7 +18,7 @@ from jieqian.lots.lot import Collection, Lot
 from jieqian.reading.drawing import draw_at_once
 from jieqian.web.asking import error_values, form_values, waiting
 from jieqian.web.forms import AskForm, new_submission
-from jieqian.web.lot_view import Drawn, drawn, lot_view
+from jieqian.web.lot_view import Drawn, LotView, drawn, lot_view
 from jieqian.web.pages_house import PagesHouse
 from jieqian.web.rendering import render
 from jieqian.web.temple_view import in_order, temple_view
@@ -126,16 +126,15 @@ class TemplePages:
         """Every part the pages are made of, to be looked at side by side. No page leads here."""
         language = page_language(request)
         collections = in_order(self._house.lots.collections())
-        slips = [lot_view(lot, collection, language) for collection in collections for lot in self._few(collection)]
+        slips = [slip for collection in collections for slip in self._few(collection, language)]
         asked = AskForm(question="今年適合換工作嗎？", submission=new_submission())
         values = await form_values(self._house, asked, Texts(language), None)
         return render(request, "components.html", slips_shown=slips, suggested=_suggested(language, {}), **values)
 
-    def _few(self, collection: Collection) -> list[Lot]:
-        """Its first lot, and the one with the most characters."""
-        lots = self._house.lots.lots(collection.id)
-        longest = max(lots, key=lambda lot: sum(map(len, lot.lines)))
-        return [lots[0], longest] if longest.number != lots[0].number and len(longest.lines) > 4 else [lots[0]]
+    def _few(self, collection: Collection, language: Language) -> list[LotView]:
+        """Its first lot, and its first with a long verse."""
+        views = [lot_view(lot, collection, language) for lot in self._house.lots.lots(collection.id)]
+        return [*views[:1], *[view for view in views[1:] if view.is_long][:1]]
 
     async def _drawn(self, request: Request, draw_id: str, collection: Collection, lot: Lot) -> Drawn | None:
         """The caller's draw of that lot, if it is one: an address may name any."""
