@@ -42,7 +42,7 @@ def test_stop(model_site: Site, open_page: OpenPage, pace: Pace) -> None:
 
 
 def test_a_fault_keeps_what_was_entered(site: Site, open_page: OpenPage) -> None:
-    page = open_page(site, java_script_enabled=False)
+    page = open_page(site, "/ask?collection=yuelao", java_script_enabled=False)
     page.fill("#lot", "101")
     page.fill("#question", "\n\nWhat now?")
     page.click("#ask button[type=submit]")
