@@ -120,9 +120,18 @@ def test_a_dropped_stream_goes_on_where_it_was(visitor: Visitor, model: ModelSer
 
 
 def test_every_address_on_a_page_leads_through_the_proxy(proxy: Proxy, visitor: Visitor) -> None:
-    page = visitor.call("GET", "/", headers={"Accept-Encoding": "identity"}).body.decode()
+    page = "".join(
+        visitor.call("GET", path, headers={"Accept-Encoding": "identity"}).body.decode()
+        for path in ("/", "/temples/yuelao", "/temples/yuelao/lots/7")
+    )
     found = set(re.findall(r'(?:href|src|action|data-api)="(/[^"?#]*)', page))
-    assert {f"{proxy.base}/", f"{proxy.base}/history", f"{proxy.base}/readings", f"{proxy.base}/api/v1"} <= found
+    assert {
+        f"{proxy.base}/",
+        f"{proxy.base}/history",
+        f"{proxy.base}/readings",
+        f"{proxy.base}/api/v1",
+        f"{proxy.base}/temples/yuelao/draw",
+    } <= found
     assert len(found) >= 6
     for path in found:
         assert path.startswith(f"{proxy.base}/"), path

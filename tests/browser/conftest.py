@@ -120,7 +120,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     watch = Watch()
     profiles: list[BrowserContext] = []
 
-    def open_one(site: Site, path: str = "/", *, profile: BrowserContext | None = None, **options: Any) -> Page:
+    def open_one(site: Site, path: str = "/ask", *, profile: BrowserContext | None = None, **options: Any) -> Page:
         if profile is None:
             profile = browser.new_context(**{"locale": "en-US", **options})
             profiles.append(profile)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.visiting import OpenPage, Site, ask, wait_for_end
+from browser.visiting import OpenPage, Site, ask, draw, wait_for_end
 
 # WCAG 2.2: relative luminance and contrast of each visible run of text against the nearest painted ground.
 _CONTRASTS = """() => {
@@ -41,9 +41,17 @@ _SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, input, selec
 
 
 def pages_to_look_at(site: Site, open_page: OpenPage, **options: Any) -> list[Page]:
-    form = open_page(site, **options)
-    form.click("#draw")
-    form.click("#drawn summary")
+    choice = open_page(site, "/", **options)
+    drawn = open_page(site, "/temples/guanyin", profile=choice.context)
+    draw(drawn)
+    drawn.click("#draw-proof summary")
+    lot = open_page(site, profile=choice.context)
+    lot.goto(f"{site.url}{drawn.get_attribute('#see', 'href')}")
+    lot.click(".drawn summary")
+    number = open_page(site, "/temples/yuelao/lots?number=101", profile=choice.context)
+    lots = open_page(site, "/temples/yuelao/lots", profile=choice.context)
+    gone = open_page(site, "/temples/yuelao/lots/101", profile=choice.context)
+    parts = open_page(site, "/components", profile=choice.context)
     fault = open_page(site, **options)
     fault.fill("#lot", "101")
     fault.fill("#question", "Well?")
@@ -55,14 +63,14 @@ def pages_to_look_at(site: Site, open_page: OpenPage, **options: Any) -> list[Pa
     care = open_page(site, **options)
     ask(care, "I want to kill myself")
     history = open_page(site, "/history", profile=reading.context)
-    return [form, fault, reading, care, history]
+    return [choice, drawn, lot, number, lots, gone, parts, fault, reading, care, history]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_has_enough_contrast(site: Site, open_page: OpenPage, scheme: str) -> None:
     for page in pages_to_look_at(site, open_page, color_scheme=scheme):
         contrasts = page.evaluate(_CONTRASTS)
-        assert len(contrasts) > 10
+        assert len(contrasts) > 8
         assert [what for ratio, what in contrasts if ratio < 4.5] == []
 
 

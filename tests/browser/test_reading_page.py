@@ -220,7 +220,7 @@ def test_markup_in_a_question_stays_text(site: Site, open_page: OpenPage, attack
     expect(page.locator("#asked")).to_have_text(f"{attack} 好嗎")
     page.goto(f"{site.url}/history")
     expect(page.locator(".excerpt").first).to_have_text(f"{attack} 好嗎")
-    page.goto(f"{site.url}/")
+    page.goto(f"{site.url}/ask")
     page.fill("#lot", "101")
     page.fill("#question", attack)
     page.click("#ask button[type=submit]")

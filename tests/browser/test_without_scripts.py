@@ -17,8 +17,6 @@ def wait_by_refreshing(page: Page) -> None:
 def test_ask_watch_answer_erase(model_site: Site, open_page: OpenPage, pace: Pace) -> None:
     pace(tokens=400, tokens_per_second=100.0, first_token_ms=200.0)
     page = open_page(model_site, java_script_enabled=False)
-    expect(page.locator("#draw")).to_be_hidden()
-    assert "needs JavaScript" in page.inner_text("#lot-hint")
     ask(page, "Will it be well?")
     expect(page.locator(".verse")).to_be_visible()
     expect(page.locator(REFRESH)).to_have_count(1)
@@ -44,7 +42,7 @@ def test_stop(model_site: Site, open_page: OpenPage, pace: Pace) -> None:
 
 
 def test_a_fault_keeps_what_was_entered(site: Site, open_page: OpenPage) -> None:
-    page = open_page(site, java_script_enabled=False)
+    page = open_page(site, "/ask?collection=yuelao", java_script_enabled=False)
     page.fill("#lot", "101")
     page.fill("#question", "\n\nWhat now?")
     page.click("#ask button[type=submit]")

@@ -60,9 +60,11 @@ class Site:
 
 
 class OpenPage(Protocol):
-    """Opens a page in a fresh browser profile (or in the given one)."""
+    """Opens a page, if none is named the form by number, in a fresh browser profile (or in the given one)."""
 
-    def __call__(self, site: Site, path: str = "/", *, profile: BrowserContext | None = None, **options: Any) -> Page:
+    def __call__(
+        self, site: Site, path: str = "/ask", *, profile: BrowserContext | None = None, **options: Any
+    ) -> Page:
         """Any option of `Browser.new_context`."""
         ...
 
@@ -76,13 +78,19 @@ class Pace(Protocol):
 
 
 def ask(page: Page, question: str, *, lot: str = "1", collection: str = "yuelao") -> str:
-    """Fill the form in and send it; gives the reading's id, its page open."""
+    """Fill the form by number in and send it; gives the reading's id, its page open."""
     page.select_option("#collection", collection)
     page.fill("#lot", lot)
     page.fill("#question", question)
     page.click("#ask button[type=submit]")
     page.wait_for_url("**/readings/*")
     return page.url.rsplit("/", 1)[1]
+
+
+def draw(page: Page) -> None:
+    """Shake the tube of the temple whose page it is, until the lot is told."""
+    page.click("#draw")
+    page.wait_for_selector("#see:not([hidden])")
 
 
 def task_of(page: Page, task_id: str) -> dict[str, Any]:

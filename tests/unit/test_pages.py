@@ -22,6 +22,7 @@ from jieqian.languages import Language
 from jieqian.llm.client import ModelInfo
 from jieqian.llm.selection import Choice
 from jieqian.lots.library import LotLibrary
+from jieqian.lots.lot import Lot
 from jieqian.reading.accept import FrontDesk, ReadingRequest, accept_request, care_for
 from jieqian.reading.engines import Engines
 from jieqian.sections.strategy import Strategy, WritingOptions
@@ -32,8 +33,9 @@ from jieqian.tasks.task import Mode, StrategyName, Task
 from jieqian.testing.memory_store import MemoryTaskStore
 from jieqian.web.assets import assets
 from jieqian.web.forms import MOST_BYTES, ask_form, read_fields
+from jieqian.web.lot_view import verse_language
 from jieqian.web.pages import PagesHouse, mount_static, pages_router
-from jieqian.web.reading_view import iso_time, verse_language
+from jieqian.web.reading_view import iso_time
 from jieqian.web.rendering import load_pages
 from jieqian.web.texts import Texts, catalogue, page_language
 from jieqian.worker.positions import Estimate
@@ -66,12 +68,14 @@ class House:
         self.lots = LOTS
         self.store = MemoryTaskStore()
         self.engines = Engines(self._choose, self._no_strategy, self._no_options)
+        self.rate_limit = RateLimit(per_minute)
+        self.warmed: list[str] = []
         self._desk = FrontDesk(
             store=self.store,
             lots=self.lots,
             estimate=Estimate(1, lambda: 0),
             max_queue=max_queue,
-            rate_limit=RateLimit(per_minute),
+            rate_limit=self.rate_limit,
         )
 
     async def accept(
@@ -86,6 +90,9 @@ class House:
 
     async def stop_task(self, task_id: str, caller: str) -> Task:
         return await self.store.stop(task_id, caller, time.time())
+
+    def warm(self, caller: str, lot: Lot, language: Language) -> None:
+        self.warmed.append(lot.id)
 
     async def _choose(self) -> Choice:
         return Choice(client=None, provider="commentary", model=None, fast_model=None, note="No model.")

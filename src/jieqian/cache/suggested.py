@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.resources import files
 
@@ -10,7 +11,18 @@ from jieqian.languages import Language
 
 
 @lru_cache(maxsize=1)
-def suggested_questions() -> dict[Language, tuple[str, ...]]:
-    """Some dozen for each language, the commonest first."""
+def questions_by_topic() -> dict[Language, Mapping[str, tuple[str, ...]]]:
+    """Some dozen for each language by topic, topics and questions the commonest first."""
     raw = tomllib.loads(files("jieqian.cache").joinpath("suggested.toml").read_text("utf-8"))
-    return {Language(tag): tuple(questions) for tag, questions in raw.items()}
+    return {
+        Language(tag): {topic: tuple(questions) for topic, questions in topics.items()} for tag, topics in raw.items()
+    }
+
+
+@lru_cache(maxsize=1)
+def suggested_questions() -> dict[Language, tuple[str, ...]]:
+    """The same without their topics."""
+    return {
+        language: tuple(question for questions in topics.values() for question in questions)
+        for language, topics in questions_by_topic().items()
+    }

@@ -89,7 +89,10 @@ class LotLibrary:
         known = _find(shelf, collection)
         found = shelf.numbered[known.id].get(number)
         if found is None:
-            raise UnknownLot(_no_such_lot(known, number), collection=known.id, first=1, last=known.size)
+            about: dict[str, object] = {"collection": known.id, "first": 1, "last": known.size}
+            if number in known.missing:
+                about["missing"] = number
+            raise UnknownLot(_no_such_lot(known, number), **about)
         self.hits += counted
         return found
 

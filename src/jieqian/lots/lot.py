@@ -197,3 +197,8 @@ _NEAREST: Mapping[Language, tuple[Language, ...]] = {
     Language.EN: (Language.EN, Language.ZH_HANT, Language.JA, Language.ZH_HANS),
     Language.JA: (Language.JA, Language.EN, Language.ZH_HANT, Language.ZH_HANS),
 }
+
+
+def nearest(words: Mapping[Language, str], language: Language) -> tuple[Language, str] | None:
+    """The text in that language or the nearest there is, with the language it is in; None where there is none."""
+    return next(((near, words[near]) for near in _NEAREST[language] if words.get(near)), None)

@@ -24,7 +24,10 @@ _SUBMISSION = re.compile(r"[A-Za-z0-9-]{1,64}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AskForm:
-    """The fields of the form that asks for a reading, as they were sent. `submission` names one filling-in of it."""
+    """The fields of the form that asks for a reading, as they were sent. `submission` names one filling-in of it.
+
+    `place` is "lot" where it stands on the page of its lot, which names collection and lot itself.
+    """
 
     collection: str = ""
     lot: str = ""
@@ -35,6 +38,7 @@ class AskForm:
     parent_id: str = ""
     draw_id: str = ""
     submission: str = ""
+    place: str = ""
 
     def request(self) -> ReadingRequest:
         """What is asked for, not yet looked at."""
@@ -62,6 +66,7 @@ def ask_form(fields: Mapping[str, str]) -> AskForm:
         fresh=fields.get("fresh") == "true",
         parent_id=fields.get("parent_id", ""),
         draw_id=fields.get("draw_id", ""),
+        place=fields.get("place", ""),
         submission=submission if _SUBMISSION.fullmatch(submission) else new_submission(),
     )
 

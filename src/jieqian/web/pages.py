@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Protocol
 
 from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
@@ -14,71 +14,48 @@ from starlette.routing import Route
 
 from jieqian.api.addresses import path_for
 from jieqian.api.callers import caller_of, limited_as
-from jieqian.errors import IdempotencyMismatch, InvalidRequest, JieqianError, UnknownCollection, UnknownTask
-from jieqian.lots.library import LotLibrary
-from jieqian.reading.accept import ReadingRequest
-from jieqian.reading.engines import Engines
-from jieqian.settings import Settings
-from jieqian.tasks.store import Accepted, TaskStore
-from jieqian.tasks.task import Feedback, Mode, Status, Task
+from jieqian.errors import (
+    IdempotencyMismatch,
+    InvalidLot,
+    InvalidRequest,
+    JieqianError,
+    UnknownCollection,
+    UnknownLot,
+    UnknownTask,
+)
+from jieqian.lots.lot import Collection
+from jieqian.tasks.store import Accepted
+from jieqian.tasks.task import Feedback, Status, Task
+from jieqian.web.asking import form_values, waiting
 from jieqian.web.assets import static_file
 from jieqian.web.forms import LONGEST_COMMENT, AskForm, ask_form, new_submission, read_fields
 from jieqian.web.installing import install_routes
+from jieqian.web.pages_house import PagesHouse as PagesHouse
 from jieqian.web.reading_view import iso_time, view_of
 from jieqian.web.rendering import load_pages, render
 from jieqian.web.sharing import PageRoute, sharing_routes
+from jieqian.web.temple_view import in_order
+from jieqian.web.temples import TemplePages
 from jieqian.web.texts import Texts, page_language
 
 HISTORY_PAGE = 20
 
 
-class PagesHouse(Protocol):
-    """What the pages need of the running service."""
-
-    @property
-    def settings(self) -> Settings:
-        """As the operator set them."""
-        ...
-
-    @property
-    def lots(self) -> LotLibrary:
-        """Every collection."""
-        ...
-
-    @property
-    def store(self) -> TaskStore:
-        """The tasks."""
-        ...
-
-    @property
-    def engines(self) -> Engines:
-        """Who writes."""
-        ...
-
-    async def accept(
-        self,
-        asked: ReadingRequest,
-        caller: str,
-        idempotency_key: str | None = None,
-        *,
-        limited_as: Sequence[str] | None = None,
-    ) -> Accepted:
-        """Check and store a request. Raises `RequestError` kinds."""
-        ...
-
-    async def stop_task(self, task_id: str, caller: str) -> Task:
-        """Stop the caller's task. Raises `UnknownTask`."""
-        ...
-
-
 def pages_router(house: PagesHouse) -> APIRouter:
     """The pages as routes; reads their files."""
     load_pages()
-    pages = _Pages(house)
+    temples = TemplePages(house)
+    pages = _Pages(house, temples)
     router = APIRouter(include_in_schema=False)
     look, send = ["GET", "HEAD"], ["POST"]
     routes: tuple[PageRoute, ...] = (
         ("/", pages.home, look, "home"),
+        ("/ask", pages.form, look, "form"),
+        ("/temples/{temple}", temples.temple, look, "temple"),
+        ("/temples/{temple}/draw", temples.draw, send, "draw"),
+        ("/temples/{temple}/lots", temples.lots, look, "lots"),
+        ("/temples/{temple}/lots/{number}", temples.lot, look, "lot"),
+        ("/components", temples.components, look, "components"),
         ("/readings", pages.ask, send, "ask"),
         ("/readings/{task_id}", pages.reading, look, "reading"),
         ("/readings/{task_id}/stop", pages.stop, send, "stop"),
@@ -99,14 +76,22 @@ def mount_static(app: FastAPI) -> None:
 
 
 class _Pages:
-    def __init__(self, house: PagesHouse) -> None:
+    def __init__(self, house: PagesHouse, temples: TemplePages) -> None:
         self._house = house
+        self._temples = temples
 
     async def home(self, request: Request) -> Response:
-        """Ask about a lot; `?collection=` and `?lot=` fill the form in."""
+        """Choose a temple; with `?collection=` or `?lot=`, as links of old have them, the form filled in with those."""
+        if {"collection", "lot"} & set(request.query_params):
+            return await self.form(request)
+        return await self._temples.choose(request)
+
+    async def form(self, request: Request) -> Response:
+        """Ask about a lot by its number; `?collection=` and `?lot=` fill the form in."""
         asked = AskForm(
             collection=request.query_params.get("collection", ""),
             lot=request.query_params.get("lot", ""),
+            question=request.query_params.get("question", ""),
             submission=new_submission(),
         )
         return await self._form_page(request, asked)
@@ -184,39 +169,24 @@ class _Pages:
             return None
 
     async def _form_page(self, request: Request, asked: AskForm, error: JieqianError | None = None) -> Response:
-        collections = self._house.lots.collections()
-        values: dict[str, Any] = {
-            "asked": asked,
-            "collections": collections,
-            "chosen": self._chosen_collection(asked.collection),
-            "modes": await self._modes(),
-            "note": self._house.engines.note,
-            "error": error,
-        }
-        if error is None:
-            return render(request, "ask.html", **values)
-        texts = Texts(page_language(request))
-        wait = error.extra.get("retry_after")
-        values["error_text"] = _error_text(error, texts)
-        values["error_field"] = _FIELDS.get(error.code)
-        values["wait"] = texts("form.wait", seconds=wait) if wait is not None else ""
-        response = render(request, "ask.html", error.status, **values)
-        if wait is not None:
-            response.headers["Retry-After"] = str(wait)
-        return response
+        if error is not None and asked.place == "lot":
+            with suppress(UnknownCollection, UnknownLot, InvalidLot):
+                return await self._temples.lot_page(request, asked, error)
+        values = await form_values(self._house, asked, Texts(page_language(request)), error)
+        collections = in_order(self._house.lots.collections())
+        chosen = self._chosen_collection(asked.collection, collections)
+        status = error.status if error else 200
+        return waiting(
+            render(request, "ask.html", status, collections=collections, chosen=chosen, **values),
+            error,
+        )
 
-    def _chosen_collection(self, named: str) -> str:
+    def _chosen_collection(self, named: str, collections: Sequence[Collection]) -> str:
         """The id to be selected: the one named by any of its aliases, else the first."""
         try:
             return self._house.lots.collection(named).id
         except UnknownCollection:
-            return next((collection.id for collection in self._house.lots.collections()), "")
-
-    async def _modes(self) -> list[dict[str, Any]]:
-        return [
-            {**self._house.engines.describe(mode), "median_ms": await self._house.store.median_total_ms(mode.value)}
-            for mode in (Mode.QUALITY, Mode.FAST)
-        ]
+            return next((collection.id for collection in collections), "")
 
     async def _reading_page(
         self,
@@ -256,21 +226,6 @@ class _Pages:
         return None if retells_only else engine["model"]
 
 
-#: Which field of the form an error is about; others are about the whole.
-_FIELDS = {
-    "unknown_collection": "collection",
-    "unknown_lot": "lot",
-    "invalid_lot": "lot",
-    "draw_mismatch": "lot",
-    "unknown_draw": "lot",
-    "invalid_question": "question",
-    "question_too_long": "question",
-    "body_too_large": "question",
-    "unsupported_language": "language",
-    "unknown_mode": "mode",
-}
-
-
 def _without_what_is_gone(asked: AskForm, error: JieqianError) -> AskForm:
     """The form to be sent again: without a parent or a draw that cannot be had."""
     if error.code == "unknown_parent":
@@ -280,14 +235,6 @@ def _without_what_is_gone(asked: AskForm, error: JieqianError) -> AskForm:
 
 def _see(path: str) -> Response:
     return RedirectResponse(path, 303)
-
-
-def _error_text(error: JieqianError, texts: Texts) -> str:
-    """The error in the page's language; one without a translation in its own words."""
-    if error.code == "unknown_lot" and "last" in error.extra:
-        return texts("error.lot_range", first=error.extra["first"], last=error.extra["last"])
-    key = f"error.{error.code}"
-    return texts(key) if texts.has(key) else error.detail
 
 
 def _feedback(fields: dict[str, str]) -> Feedback:

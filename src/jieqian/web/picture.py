@@ -55,11 +55,11 @@ class Seal:
 
 def picture_of(view: ReadingView, *, with_question: bool) -> dict[str, Any]:
     """What the template of the picture fills in; the lot must be there."""
-    if view.lot is None:
+    if view.slip is None:
         raise ValueError("a picture needs its lot")
     language = view.task.language
-    left, verse = _verse(view.lot["lines"])
-    fortune = view.lot["fortune"]
+    left, verse = _verse(view.slip.lot["lines"])
+    fortune = view.slip.lot["fortune"]
     below: list[Run] = []
     y, most = 975.0, 4
     if with_question:
@@ -73,8 +73,8 @@ def picture_of(view: ReadingView, *, with_question: bool) -> dict[str, Any]:
         "title": _plain(view.title),
         "head": [*_head(view.collection, 130, 40), *_head(view.title, 206, 60)],
         "verse": verse,
-        "verse_language": view.verse_language,
-        "verse_faces": _FACES[Language(view.verse_language)],
+        "verse_language": view.slip.verse_language,
+        "verse_faces": _FACES[Language(view.slip.verse_language)],
         "seal": _seal(fortune["label"], left) if fortune else None,
         "below": below,
         "language": language.value,
@@ -149,7 +149,7 @@ def _cut(line: str, room: float) -> str:
 def _first_sentence(view: ReadingView) -> str:
     """The first sentence of the conclusion, or of the lot's own sense where none was written."""
     written = next((section.text for name, section in view.sections if name is SectionName.CONCLUSION and section), "")
-    note = view.lot["commentary"] if view.lot else None
+    note = view.slip.lot["commentary"] if view.slip else None
     found = _SENTENCE.match((written or (note["overall"] if note else "")).strip())
     return found[0].strip() if found else ""
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from jieqian.api.addresses import base_path_of, path_for
+from jieqian.cache.suggested import questions_by_topic
 from jieqian.languages import Language
 from jieqian.web.assets import assets
 from jieqian.web.texts import LANGUAGE_COOKIE, LANGUAGE_NAMES, Texts, catalogue, chosen_language, page_language
 
+#: What of an address the choice of a language keeps.
+_KEPT = frozenset({"before", "collection", "draw", "lot", "question"})
 _COOKIE_SECONDS = 365 * 24 * 3600
 _templates = Environment(
     loader=PackageLoader("jieqian.web", "templates"),
@@ -33,6 +37,7 @@ def load_pages() -> None:
         _templates.get_template(name)
     catalogue()
     assets()
+    questions_by_topic()
 
 
 def seconds_text(milliseconds: float) -> str:
@@ -45,7 +50,7 @@ def render(
 ) -> HTMLResponse:
     """The page. Never stored by a cache: it may show a reading, which can be erased.
 
-    `here`: where its links to other languages lead; else to itself, from an answer to a form to the first page.
+    `here`: where the same page can be had in another language, if not at the request's own address.
     """
     language = page_language(request)
     texts = Texts(language)
@@ -53,7 +58,7 @@ def render(
         t=texts,
         lang=language.value,
         language_names=LANGUAGE_NAMES,
-        here=here if here is not None else "" if request.method in ("GET", "HEAD") else path_for(request, "home"),
+        in_language=lambda tag: _in_language(request, tag, here),
         path_for=lambda name, **parameters: path_for(request, name, **parameters),
         asset=lambda file: path_for(request, "static", version=assets().version, file=file),
         seconds_text=seconds_text,
@@ -70,6 +75,14 @@ def draw(template: str, language: Language, values: Mapping[str, Any]) -> Respon
     """An SVG picture, every text in it escaped. Never stored by a cache, as a page is not."""
     svg = _templates.get_template(template).render(t=Texts(language), **values)
     return Response(svg, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
+
+
+def _in_language(request: Request, tag: Language, here: str | None) -> str:
+    """The address of the page in that language: what was drawn, asked or leafed to goes along."""
+    looks = request.method in ("GET", "HEAD")
+    kept = [pair for pair in request.query_params.multi_items() if pair[0] in _KEPT] if looks else []
+    place = here if here is not None else "" if looks else path_for(request, "home")
+    return f"{place}?{urlencode([*kept, ('lang', tag.value)])}"
 
 
 def _remember(request: Request, response: HTMLResponse, language: Language | None) -> None:

@@ -91,7 +91,7 @@ class _Sharing:
         except UnknownTask:
             return render(request, "missing.html", 404)
         view = view_of(task, self._house.lots)
-        if view.lot is None or not is_shareable(task):
+        if view.slip is None or not is_shareable(task):
             return render(request, "missing.html", 404)
         drawn = picture_of(view, with_question=request.query_params.get("question") == "1")
         return draw("picture.svg", task.language, drawn)

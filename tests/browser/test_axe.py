@@ -1,0 +1,72 @@
+"""axe-core finds nothing to mend on any page, in any of the four languages, in either scheme."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from browser.visiting import OpenPage, Site, ask, draw, wait_for_end
+
+axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+PAGES = (
+    "/",
+    "/ask",
+    "/temples/guanyin",
+    "/temples/nowhere",
+    "/temples/yuelao/lots",
+    "/temples/yuelao/lots?number=101",
+    "/temples/yuelao/lots/16",
+    "/temples/jiazi/lots/61",
+    "/components",
+    "/history",
+    "/readings/none",
+)
+RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds wrong with the page as it is."""
+    found = axe.Axe().run(page, options=RULES).response
+    assert len(found["passes"]) > 10
+    return [
+        f"{page.url} {rule['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("locale", ["zh-TW", "zh-CN", "en-US", "ja-JP"])
+def test_pages_before_a_reading(site: Site, open_page: OpenPage, locale: str, scheme: str) -> None:
+    page = open_page(site, "/", locale=locale, color_scheme=scheme, reduced_motion="reduce")
+    found: list[str] = []
+    for path in PAGES:
+        page.goto(f"{site.url}{path}")
+        found += faults(page)
+    page.goto(f"{site.url}/temples/yuelao")
+    draw(page)
+    page.click("#draw-proof summary")
+    found += faults(page)
+    page.click("#see")
+    page.click(".drawn summary")
+    found += faults(page)
+    page.fill("#question", "長" * 2001)
+    page.click("#ask button[type=submit]")
+    expect(page.locator("#problem")).to_be_visible()
+    found += faults(page)
+    assert found == []
+
+
+@pytest.mark.parametrize("locale", ["zh-TW", "en-US"])
+def test_pages_of_readings(site: Site, open_page: OpenPage, locale: str) -> None:
+    page = open_page(site, locale=locale, reduced_motion="reduce")
+    ask(page, "Will it go well?")
+    wait_for_end(page)
+    found = faults(page)
+    page.goto(f"{site.url}/history")
+    found += faults(page)
+    page.goto(f"{site.url}/ask")
+    ask(page, "I want to kill myself")
+    found += faults(page)
+    assert found == []
