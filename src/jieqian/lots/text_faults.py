@@ -17,9 +17,11 @@ _QUOTED = re.compile(
 _MARKDOWN = re.compile(
     r"\*\*|__|`|~~~|^\s{0,3}(?:#{1,6}|[-*+>]|\d+\.)\s|\[[^\]]*\]\([^)]*\)|^[^\S\n]*\|.*\|[^\S\n]*$", re.MULTILINE
 )
+# ASCII alone: Chinese has no blank before and behind an address. Each begins where a word does: long runs cost little.
 LINK = re.compile(
-    r"(?i:\b(?:https?|ftp|file|javascript|data|mailto):\S|\bwww\.\w|\b[\w.+-]{1,64}@[\w-]{1,63}\.\w"
-    r"|\b[\w-]{1,63}\.(?:com|org|net|io|tw|cn|jp|hk)\b)"
+    r"(?i:(?<![A-Z0-9])(?:https?|ftp|file|javascript|data|mailto):\S|(?<![A-Z0-9])www\.\w"
+    r"|(?<![A-Z0-9_.+-])[A-Z0-9_.+-]{1,64}@[A-Z0-9-]{1,63}\.\w"
+    r"|(?<![A-Z0-9_-])[A-Z0-9_-]{1,63}\.(?:com|org|net|io|tw|cn|jp|hk)(?![A-Z0-9_]))"
 )
 # Matched against text folded to Simplified characters, so each Chinese phrase stands here once.
 _TO_A_MODEL = re.compile(
