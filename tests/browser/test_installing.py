@@ -32,7 +32,7 @@ def based(request: pytest.FixtureRequest, open_page: OpenPage, tmp_path: Path) -
 
 def test_without_a_network_a_page_says_so_and_no_reading_was_kept(based: tuple[Site, str], open_page: OpenPage) -> None:
     site, base = based
-    page = open_page(site, f"{base}/")
+    page = open_page(site, f"{base}/ask")
     assert page.evaluate(READY) == f"{site.url}{base}/"
     task_id = ask(page, "Kept nowhere?")
     wait_for_end(page)
