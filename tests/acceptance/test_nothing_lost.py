@@ -200,8 +200,8 @@ def say(record_property: Callable[[str, Any], None]) -> Callable[[str], None]:
 def test_killed_again_and_again_nothing_accepted_is_lost(start: Start, ollama: ModelServer, say: Any) -> None:
     ollama.script(default={"tokens": 300, "tokens_per_second": 250, "first_token_ms": 60})
     program = start(llm_base_url=ollama.url, workers=str(WORKERS))
-    aims = ["accept"] * 2 + ["queue", "retrieval", "commit"] + ["start-up"] * 2
-    aims += ["in a section"] * 2 + ["between sections"] * 2
+    aims = ["accept"] * 3 + ["queue"] * 2 + ["retrieval"] * 2 + ["commit"] * 2 + ["start-up"] * 3
+    aims += ["in a section"] * 3 + ["between sections"] * 2
     check_nothing_was_lost(besiege(program, STAND_IN, aims, say))
 
 

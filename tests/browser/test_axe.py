@@ -1,4 +1,4 @@
-"""axe-core finds nothing to mend on any page, in any of the four languages; in one of them in the dark scheme too."""
+"""axe-core finds nothing to mend on any page, in any of the four languages, in either scheme."""
 
 from __future__ import annotations
 
@@ -36,10 +36,8 @@ def faults(page: Page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("locale", "scheme"),
-    [("zh-TW", "light"), ("zh-CN", "light"), ("en-US", "light"), ("ja-JP", "light"), ("zh-TW", "dark")],
-)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("locale", ["zh-TW", "zh-CN", "en-US", "ja-JP"])
 def test_pages_before_a_reading(site: Site, open_page: OpenPage, locale: str, scheme: str) -> None:
     page = open_page(site, "/", locale=locale, color_scheme=scheme, reduced_motion="reduce")
     found: list[str] = []

@@ -70,7 +70,7 @@ def pages_to_look_at(site: Site, open_page: OpenPage, **options: Any) -> list[Pa
 def test_text_has_enough_contrast(site: Site, open_page: OpenPage, scheme: str) -> None:
     for page in pages_to_look_at(site, open_page, color_scheme=scheme):
         contrasts = page.evaluate(_CONTRASTS)
-        assert len(contrasts) > 8
+        assert len(contrasts) > (8 if "/lots/101" in page.url else 10)  # the page of a lot that is not there is short
         assert [what for ratio, what in contrasts if ratio < 4.5] == []
 
 

@@ -6,9 +6,9 @@ import pytest
 from store_steps import accept
 from test_answers import KEY, answer_of, kept_by, reuse
 
-from jieqian.cache.answer import OwnReading
+from jieqian.cache.answer import MOST_OWN, OwnReading
 from jieqian.languages import Language
-from jieqian.tasks.store import MOST_OWN, FromCache, NearKey, Reused, TaskStore
+from jieqian.tasks.store import FromCache, NearKey, Reused, TaskStore
 from jieqian.tasks.task import Mode, NewTask, Status
 from jieqian.testing.sample_tasks import sample_first_events, sample_request
 

@@ -19,8 +19,9 @@ from jieqian.errors import (
     UnknownCollection,
 )
 from jieqian.lots.importing.drafts import Drafts, columns_told, wish_of
+from jieqian.lots.importing.entries import mark_of
 from jieqian.lots.importing.mending import mark_of_collection
-from jieqian.lots.importing.placing import changing, mark_of
+from jieqian.lots.importing.placing import changing
 from jieqian.lots.importing.shelf import State
 from jieqian.lots.importing.uploads import MOST_TOLD, incoming_file, largest, safe_name
 from jieqian.lots.library import LotLibrary

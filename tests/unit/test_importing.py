@@ -105,7 +105,7 @@ def test_every_broken_file_is_named_and_stops_no_other(tmp_path, take):
         "cut.json": (b'{"id": 1, "poem": "\xe6\x98', "is no JSON"),
         "empty.json": (b"", "is empty"),
         "nan.json": (b'{"id": NaN, "poem": "x"}', "NaN is no JSON number"),
-        "twice.json": (b'{"id": 1, "id": 2}', "'id' stands twice"),
+        "twice.json": (b'{"id": 1, "id": 2}', "a key stands twice: 'id'"),
         "endless.json": (b'{"id": ' + b"9" * 5000 + b"}", "is no JSON that can be taken"),
         "deep.json": (b"[" * 100_000, "is nested too deep"),
         "list.json": (b"[1, 2]", "is no object with keys"),

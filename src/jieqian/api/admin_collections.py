@@ -14,8 +14,8 @@ from jieqian.api.house import Housed
 from jieqian.api.uploading import receive_form, receive_raw
 from jieqian.errors import ImportRefused, UnknownLot
 from jieqian.lots.importing.drafts import Seen, columns_told, wish_of
+from jieqian.lots.importing.entries import mark_of
 from jieqian.lots.importing.mending import COLLECTION_FIELDS, mark_of_collection
-from jieqian.lots.importing.placing import mark_of
 from jieqian.lots.pack_format import LotEntry
 
 router = APIRouter(prefix="/collections")

@@ -30,6 +30,10 @@ class KeptAnswer:
     facts: Mapping[str, Any]
 
 
+#: So many of a caller's latest tasks are looked at for one that is near.
+MOST_OWN = 200
+
+
 @dataclass(frozen=True, slots=True)
 class OwnReading:
     """A completed reading of a caller's. `copied_from`: when the answer that completed it was written, if one did."""

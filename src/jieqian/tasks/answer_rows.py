@@ -8,9 +8,8 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from jieqian.cache.answer import CacheFilter, CacheStats, KeptAnswer, OwnReading
+from jieqian.cache.answer import MOST_OWN, CacheFilter, CacheStats, KeptAnswer, OwnReading
 from jieqian.sections.section import Section, SectionName, SectionSource
-from jieqian.tasks.store import MOST_OWN
 from jieqian.tasks.tables import answers, tasks
 from jieqian.tasks.task import NewTask, Status
 

@@ -52,10 +52,6 @@ class ApiKey:
     revoked_at: float | None = None
 
 
-#: So many of a caller's latest tasks are looked at for one that is near.
-MOST_OWN = 200
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """A link to one reading for whoever has it. Each reading has one at most."""

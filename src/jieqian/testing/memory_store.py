@@ -9,13 +9,13 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
-from jieqian.cache.answer import KeptAnswer, OwnReading
+from jieqian.cache.answer import MOST_OWN, KeptAnswer, OwnReading
 from jieqian.errors import IdempotencyMismatch, LeaseLost, QueueFull, StoreError, UnknownTask
 from jieqian.events.event import Event, Stopped, StoredEvent, encode
 from jieqian.sections.section import SECTIONS, Section
 from jieqian.tasks.accepting import KEY_SECONDS, RETRY_AFTER_SECONDS
 from jieqian.tasks.sql_store import announce_nothing
-from jieqian.tasks.store import MOST_OWN, Accepted, Announce, FirstEvents, FreeWorker, FromCache, Reused
+from jieqian.tasks.store import Accepted, Announce, FirstEvents, FreeWorker, FromCache, Reused
 from jieqian.tasks.task import MAX_ATTEMPTS, Feedback, NewTask, Status, Task
 from jieqian.tasks.timings import settled
 from jieqian.testing.memory_answers import MemoryAnswers

@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from jieqian.errors import EntryRefused
+from starlette.requests import Request
+
+from jieqian.errors import EntryRefused, UnknownCollection
 from jieqian.languages import Language
+from jieqian.lots.importing.drafts import Seen
 from jieqian.lots.lot import TOPICS
 from jieqian.lots.pack_format import CollectionEntry, LotEntry
 
@@ -141,3 +144,24 @@ def _line(fields: Mapping[str, str], name: str) -> str:
 
 def _paragraph(fields: Mapping[str, str], name: str) -> str:
     return "\n".join(line.rstrip() for line in fields.get(name, "").strip().splitlines())
+
+
+def named(request: Request) -> str:
+    """The collection in the address."""
+    name: str = request.path_params["collection"]
+    return name
+
+
+def lot_number(request: Request, seen: Seen) -> int:
+    """The lot's number in the address. Raises `UnknownCollection` for none of this collection."""
+    told: str = request.path_params["number"]
+    number = int(told) if told.isascii() and told.isdigit() and len(told) < 6 else 0
+    if not 1 <= number <= seen.held.collection.size:
+        raise UnknownCollection(f"{seen.held.collection.id} has lots 1 to {seen.held.collection.size}.")
+    return number
+
+
+def page_number(request: Request) -> int:
+    """`?page=`, from 1; 1 for what is no number."""
+    told = request.query_params.get("page", "")
+    return max(1, int(told)) if told.isascii() and told.isdigit() and len(told) < 6 else 1

@@ -22,8 +22,8 @@ from jieqian.errors import (
     UnknownCollection,
 )
 from jieqian.lots.importing.drafts import Drafts, Seen, columns_told, wish_of
+from jieqian.lots.importing.entries import mark_of
 from jieqian.lots.importing.mending import mark_of_collection
-from jieqian.lots.importing.placing import mark_of
 from jieqian.lots.lot import TOPICS, Polarity
 from jieqian.settings import Settings
 from jieqian.web.admin_forms import (
@@ -36,6 +36,9 @@ from jieqian.web.admin_forms import (
     faults_of,
     lot_fields,
     lot_made,
+    lot_number,
+    named,
+    page_number,
     told_columns,
 )
 from jieqian.web.forms import read_fields
@@ -176,7 +179,7 @@ class _AdminPages:
     async def take_again(self, request: Request) -> Response:
         """Read the kept file with other columns."""
         signed, fields = await self._posted(request)
-        name = _named(request)
+        name = named(request)
         try:
             columns = columns_told(",".join(f"{field}={at}" for at, field in told_columns(fields).items()))
             await asyncio.to_thread(self._house.drafts.take_again, name, columns)
@@ -187,7 +190,7 @@ class _AdminPages:
     async def step(self, request: Request) -> Response:
         """Publish, withdraw or discard."""
         signed, _ = await self._posted(request)
-        step, name = request.path_params["step"], _named(request)
+        step, name = request.path_params["step"], named(request)
         if step not in _STEPS:
             raise UnknownCollection("There is no such page.")
         try:
@@ -212,7 +215,7 @@ class _AdminPages:
         """Take it."""
         signed, fields = await self._posted(request)
         seen = await self._mendable(request)
-        name, collection = _named(request), seen.held.collection
+        name, collection = named(request), seen.held.collection
         made, mark = collection_made(fields, collection), fields.get("mark", "")
         try:
             await asyncio.to_thread(self._house.drafts.mend_collection, name, made, mark)
@@ -226,14 +229,14 @@ class _AdminPages:
         """The form of one lot; of one that is missing, an empty one."""
         signed = self._sign_ins.expect(request)
         seen = await self._mendable(request)
-        entry = seen.held.lot(_number(request, seen))
+        entry = seen.held.lot(lot_number(request, seen))
         return self._lot_page(request, signed, seen, lot_fields(entry), mark_of(entry) if entry else "")
 
     async def mend_lot(self, request: Request) -> Response:
         """Take it."""
         signed, fields = await self._posted(request)
         seen = await self._mendable(request)
-        name, number = _named(request), _number(request, seen)
+        name, number = named(request), lot_number(request, seen)
         before = seen.held.lot(number)
         made, mark = lot_made(fields, before), fields.get("mark", "")
         try:
@@ -258,7 +261,7 @@ class _AdminPages:
         return signed, fields
 
     async def _mendable(self, request: Request) -> Seen:
-        seen = await asyncio.to_thread(self._house.drafts.look, _named(request))
+        seen = await asyncio.to_thread(self._house.drafts.look, named(request))
         if not seen.held.state.mendable:
             raise UnknownCollection("This collection was not imported, and is not changed here.")
         return seen
@@ -283,10 +286,10 @@ class _AdminPages:
         )
 
     async def _collection_page(self, request: Request, signed: SignedIn, error: JieqianError | None = None) -> Response:
-        seen = await asyncio.to_thread(self._house.drafts.look, _named(request))
+        seen = await asyncio.to_thread(self._house.drafts.look, named(request))
         lots = seen.held.lots
         pages = max(1, -(-len(lots) // LOTS_A_PAGE))
-        page = min(_page_number(request), pages)
+        page = min(page_number(request), pages)
         missing = seen.held.collection.missing
         return self._page(
             request,
@@ -330,7 +333,7 @@ class _AdminPages:
         mark: str,
         error: JieqianError | None = None,
     ) -> Response:
-        number = _number(request, seen)
+        number = lot_number(request, seen)
         now = lot_fields(seen.held.lot(number)) if isinstance(error, ChangedMeanwhile) else {}
         return self._form_page(
             request, "admin_lot.html", signed, seen, fields, mark, error, now=now, number=number, polarities=Polarity
@@ -378,25 +381,6 @@ class _AdminPages:
             topics=TOPICS,
             **values,
         )
-
-
-def _named(request: Request) -> str:
-    name: str = request.path_params["collection"]
-    return name
-
-
-def _number(request: Request, seen: Seen) -> int:
-    """The lot's number in the address. Raises `UnknownCollection` for none of this collection."""
-    told: str = request.path_params["number"]
-    number = int(told) if told.isascii() and told.isdigit() and len(told) < 6 else 0
-    if not 1 <= number <= seen.held.collection.size:
-        raise UnknownCollection(f"{seen.held.collection.id} has lots 1 to {seen.held.collection.size}.")
-    return number
-
-
-def _page_number(request: Request) -> int:
-    told = request.query_params.get("page", "")
-    return max(1, int(told)) if told.isascii() and told.isdigit() and len(told) < 6 else 1
 
 
 def _see(path: str) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -92,6 +93,11 @@ def packed_entry(raw: RawLot) -> LotEntry | None:
 def entry_text(entry: LotEntry) -> str:
     """The lot's line in a pack's file."""
     return json.dumps(entry.model_dump(mode="json", exclude_defaults=True), ensure_ascii=False)
+
+
+def mark_of(entry: LotEntry) -> str:
+    """A hash of a lot in the pack format."""
+    return hashlib.sha256(entry_text(entry).encode()).hexdigest()[:24]
 
 
 def draft_of(raw: RawLot) -> Draft:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from jieqian.errors import ChangedMeanwhile, EntryRefused
-from jieqian.lots.importing.placing import mark_of
+from jieqian.lots.importing.entries import mark_of
 from jieqian.lots.importing.plan import collection_text
 from jieqian.lots.importing.shelf import Held
 from jieqian.lots.pack import fault_sentence

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from jieqian.lots.importing.columns import field_of
 from jieqian.lots.importing.decoding import decode, decode_lines
 from jieqian.lots.importing.report import Refused
 from jieqian.lots.importing.source import SourceFile
 from jieqian.lots.importing.tables import read_table
+from jieqian.lots.pack import parse_json
 
 _LONGEST_LINE = 1 << 20
 #: Each is an object in memory, some thirty times its size in the file.
@@ -116,25 +117,13 @@ def _is_one_a_line(text: str) -> bool:
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=_once_each, parse_constant=_no_constant)
+        return parse_json(text)
     except json.JSONDecodeError as error:
         raise Refused(f"is no JSON: {error.msg} (line {error.lineno}, character {error.colno})") from error
     except RecursionError as error:
         raise Refused("is nested too deep") from error
     except ValueError as error:  # an endless number, a key given twice
         raise Refused(f"is no JSON that can be taken: {str(error)[:80]}") from error
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)[:40]!a} stands twice")
-    return made
-
-
-def _no_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")
 
 
 def _lots_in(value: Any) -> Iterator[tuple[int | None, Any]]:

@@ -7,7 +7,6 @@ changes nothing and what a person mended since is kept.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,7 +19,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from jieqian.errors import PackError, UsageError
-from jieqian.lots.importing.entries import entry_text
+from jieqian.lots.importing.entries import entry_text, mark_of
 from jieqian.lots.importing.plan import Plan, collection_text
 from jieqian.lots.importing.report import Told
 from jieqian.lots.library import COLLECTIONS_FOLDER
@@ -171,11 +170,6 @@ def _written(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-
-
-def mark_of(entry: LotEntry) -> str:
-    """A hash of a lot in the pack format."""
-    return hashlib.sha256(entry_text(entry).encode()).hexdigest()[:24]
 
 
 def read_record(folder: Path) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from jieqian.errors import UnknownCollection, UsageError
 from jieqian.languages import Language
-from jieqian.lots.importing.entries import draft_of, entry_text, packed_entry
+from jieqian.lots.importing.entries import draft_of, entry_text, mark_of, packed_entry
 from jieqian.lots.importing.numbering import Numbered, agrees, numbers_of, size_of
 from jieqian.lots.importing.parsing import BadRow, RawLot, parse
 from jieqian.lots.importing.report import Refused, Told
@@ -212,13 +212,13 @@ def _planned(raw: RawLot, numbered: Numbered) -> tuple[PlannedLot, tuple[str, ..
     where = _at(raw.file.name, raw.line)
     packed = packed_entry(raw)
     if packed is not None:
-        return PlannedLot(packed, where, _mark(packed), raw.notes), ()
+        return PlannedLot(packed, where, mark_of(packed), raw.notes), ()
     draft = draft_of(raw)
     if numbered.number is None:
         raise Refused("has no number: none in its id, title or file's name")
     entry = draft.entry(numbered.number)
     notes = (*draft.notes, *((numbered.note,) if numbered.note else ()))
-    return PlannedLot(entry, where, _mark(entry), notes), draft.unknown
+    return PlannedLot(entry, where, mark_of(entry), notes), draft.unknown
 
 
 def _script_of(lots: Sequence[PlannedLot]) -> Language:
@@ -240,11 +240,7 @@ def _in_script(lot: PlannedLot, script: Language) -> PlannedLot:
         fortune = fortune.model_copy(update={"label": fortune.label.replace("签", "籤")})
     entry = lot.entry.model_copy(update={"lines": turned, "fortune": fortune, "variants": []})
     note = f"the verse was turned into {script.value} as the others are; compare it with the source"
-    return PlannedLot(entry, lot.file, _mark(entry), (*lot.notes, note))
-
-
-def _mark(entry: LotEntry) -> str:
-    return hashlib.sha256(entry_text(entry).encode()).hexdigest()[:24]
+    return PlannedLot(entry, lot.file, mark_of(entry), (*lot.notes, note))
 
 
 def _says_the_same(one: LotEntry, other: LotEntry) -> bool:

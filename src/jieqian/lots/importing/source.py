@@ -107,7 +107,7 @@ def source_files(path: Path) -> tuple[list[SourceFile], list[tuple[str, str]]]:
     if path.suffix.casefold() == ARCHIVE:
         return _in_order(*_of_archive(path))
     budget = Budget()
-    return [SourceFile(path.name, lambda: _read_file(path, budget))], []
+    return [SourceFile(path.name, lambda: _read_file(path, budget, named=True))], []
 
 
 def _in_order(files: list[SourceFile], left: list[tuple[str, str]]) -> tuple[list[SourceFile], list[tuple[str, str]]]:
@@ -179,10 +179,12 @@ def _why_not(name: str) -> str:
     return f"is none of {', '.join(TAKEN)}"
 
 
-def _read_file(path: Path, budget: Budget) -> bytes:
+def _read_file(path: Path, budget: Budget, *, named: bool = False) -> bytes:
+    """`named`: by the importer, who may name a link."""
     try:
         # Between the look and the opening somebody may put a link or a pipe there: neither is followed nor waited for.
-        opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        how = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        opened = os.open(path, how if named else how | getattr(os, "O_NOFOLLOW", 0))
         with os.fdopen(opened, "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise Refused("is no regular file")
