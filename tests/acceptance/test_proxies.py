@@ -159,6 +159,13 @@ def test_a_form_is_taken_from_the_services_own_page_alone(proxy: Proxy, visitor:
     ended(visitor, answer.json()["task_id"])
 
 
+def test_a_file_of_lots_passes_that_is_far_larger_than_a_question_may_be(visitor: Visitor) -> None:
+    """The service itself answers, that only the operator may send one; nginx would answer by a page of its own."""
+    lots = {"note": "籤" * 1_000_000}
+    answer = visitor.call("POST", "/api/v1/admin/collections?filename=lots.json", lots)
+    assert (answer.status, answer.json()["code"]) == (403, "operator_only")
+
+
 def test_the_cookie_is_for_this_path_and_for_tls_alone(proxy: Proxy) -> None:
     stranger = Visitor(proxy.port, proxy.origin, proxy.base)
     cookie = stranger.call("GET", "/api/v1/modes").headers["set-cookie"]
