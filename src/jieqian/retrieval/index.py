@@ -104,6 +104,7 @@ class VectorIndex:
         asked: dict[str, Any] = {
             "collection": lot.collection,
             "language": language.value,
+            "topic": topic,
             "most": CANDIDATES,
         }
         where = filters_for(catalogue, lot, language, topic)

@@ -237,7 +237,7 @@ class _Index:
         vector: Sequence[float] = asked["vector"] if made is None else made
         held = self._hold(asked["collection"])
         if held and self._leaning and "language" in asked:
-            leant = held.worthiest(vector, asked["language"], asked["most"], asked["where"][0])
+            leant = held.worthiest(vector, asked["language"], asked["topic"], asked["most"], asked["where"][0])
             facts = {"characters": self._leaning.characters, "vector": made, "seconds": time.monotonic() - begun}
             return {"found": leant, **facts}
         best = held.nearest(vector, asked["most"], asked["where"]) if held else {}

@@ -2,7 +2,8 @@
 
 Similarities of multilingual-e5-small all lie close together and follow language as much as sense. So vectors are
 centred by language, the versions of a passage in several languages are taken together, a little of its whole lot is
-added, and a linear model of the question's vector says what kind of passage is asked for. `tools/learn_leaning.py`
+added, and a linear model of the question's vector and of the topic its words tell says what kind of passage is asked
+for. `tools/learn_leaning.py`
 makes `leaning.npz` of the odd half of the labelled questions. Only the index's process imports this.
 """
 
@@ -17,7 +18,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from jieqian.lots.lot import TOPICS
+from jieqian.lots.lot import ASKED_TOPICS, TOPICS
 from jieqian.retrieval.passage import Kind
 
 SOURCE = Path(__file__).with_name("vectors") / "leaning.npz"
@@ -31,13 +32,15 @@ class Leaning:
     """What was learned for the vectors of one embedder, `d` numbers each.
 
     `means`: of questions, by their language. `kinds` (10, d + 1): for each of `KINDS` what a centred question adds to
-    such passages' worth, and a constant. `passage`, `lot`, `characters`: what the likeness to a passage, to the lot it
+    such passages' worth, and a constant. `topics` (10, 10): what each of `ASKED_TOPICS` adds, told by the question's
+    words. `passage`, `lot`, `characters`: what the likeness to a passage, to the lot it
     is of, and a point of the search by characters are worth.
     """
 
     embedder: str
     means: Mapping[str, NDArray[np.float32]]
     kinds: NDArray[np.float32]
+    topics: NDArray[np.float32]
     passage: float
     lot: float
     characters: float
@@ -51,7 +54,13 @@ class Leaning:
         """Write it as `read_leaning` reads it."""
         weights = np.array([self.passage, self.lot, self.characters], dtype=np.float32)
         means = {f"mean_{language}": mean for language, mean in self.means.items()}
-        told: dict[str, Any] = {"embedder": np.array(self.embedder), "kinds": self.kinds, "weights": weights, **means}
+        told: dict[str, Any] = {
+            "embedder": np.array(self.embedder),
+            "kinds": self.kinds,
+            "topics": self.topics,
+            **means,
+        }
+        told["weights"] = weights
         np.savez_compressed(path, **told)
 
 
@@ -63,7 +72,7 @@ def read_leaning(embedder: str, path: Path = SOURCE) -> Leaning | None:
                 return None
             means = {name.removeprefix("mean_"): told[name] for name in told.files if name.startswith("mean_")}
             passage, lot, characters = (float(weight) for weight in told["weights"])
-            return Leaning(embedder, means, told["kinds"], passage, lot, characters)
+            return Leaning(embedder, means, told["kinds"], told["topics"], passage, lot, characters)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
 
@@ -99,11 +108,16 @@ class Worth:
         self._leaning, self._base_of, self._kind_of = leaning, leant.base_of, leant.kind_of
         self._vectors = leaning.passage * leant.likeness + leaning.lot * leant.of_lot
 
-    def of(self, vector: NDArray[np.float32], language: str) -> NDArray[np.float32]:
-        """Of a question of that language, row by row; equal passages are worth the same to the last bit."""
+    def of(self, vector: NDArray[np.float32], language: str, topic: str | None) -> NDArray[np.float32]:
+        """Of a question of that language, row by row; `topic`: one of `ASKED_TOPICS`, None where its words tell none.
+
+        Equal passages are worth the same to the last bit.
+        """
         centred = self._leaning.centred(vector, language)
         kinds = self._leaning.kinds
         by_kind = kinds[:, :-1] @ centred + kinds[:, -1]
+        if topic is not None:
+            by_kind = by_kind + self._leaning.topics[:, ASKED_TOPICS.index(topic)]
         by_base = np.round(self._vectors @ centred + by_kind[self._kind_of], 5)
         worth: NDArray[np.float32] = by_base[self._base_of]
         return worth
