@@ -189,7 +189,7 @@ async def test_a_lot_alone_and_a_reading_where_no_links_are_made_lead_to_the_lot
     address, drawn = code_in(taken.text)
     assert address == expected
     assert drawn == meant(expected)
-    assert ("リンクは" in taken.text) is with_task
+    assert ("そのもののリンク" in taken.text) is with_task
 
 
 async def test_no_code_and_no_link_where_no_phone_could_follow() -> None:

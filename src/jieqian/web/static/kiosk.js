@@ -17,6 +17,7 @@ let clock = null;
 
 function go(name) {
   kiosk.dataset.step = name;
+  if (name === "greeting") at("number").value = "";
   for (const step of all(".step")) step.hidden = step.id !== name;
   scrollTo(0, 0);
   // A step that a part of the page came into has its heading there.
