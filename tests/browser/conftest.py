@@ -85,6 +85,13 @@ def site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture(scope="package")
+def kiosk_site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Readings from the commentary, on a service that phones reach by a name of its own."""
+    folder = tmp_path_factory.mktemp("kiosk") / "data"
+    yield from _running(Site(folder, llm_provider="commentary", public_url="https://lots.example.org"))
+
+
+@pytest.fixture(scope="package")
 def model_url(browser: Browser) -> Iterator[str]:
     """The stand-in model server, for as long as the tests of pages run."""
     with wire_server("ollama") as process:

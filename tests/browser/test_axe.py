@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from browser.visiting import OpenPage, Site, ask, draw, wait_for_end
+from browser.visiting import OpenPage, Site, ask, draw, kiosk_way, wait_for_end
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
@@ -68,5 +68,31 @@ def test_pages_of_readings(site: Site, open_page: OpenPage, locale: str) -> None
     found += faults(page)
     page.goto(f"{site.url}/ask")
     ask(page, "I want to kill myself")
+    found += faults(page)
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("locale", "number", "scheme"), [("zh-TW", "", "light"), ("en-US", "7", "dark"), ("ja-JP", "16", "light")]
+)
+def test_every_step_of_the_kiosk(kiosk_site: Site, open_page: OpenPage, locale: str, number: str, scheme: str) -> None:
+    options = {"locale": locale, "color_scheme": scheme, "has_touch": True, "reduced_motion": "reduce"}
+    page = open_page(kiosk_site, "/kiosk", viewport={"width": 1080, "height": 1920}, **options)
+    found = faults(page)
+    page.goto(f"{kiosk_site.url}/kiosk/yuelao")
+    page.clock.install()
+    for _ in kiosk_way(page, number):
+        found += faults(page)
+    page.clock.fast_forward(80_000)
+    expect(page.locator("#idle")).to_be_visible()
+    found += faults(page)
+    page.tap("#still-here")
+    page.tap("#finish")
+    way = kiosk_way(page, "1")
+    while next(way) != "asking":
+        pass
+    page.fill("#question", "I want to kill myself")
+    page.tap("#send")
+    expect(page.locator("#caring")).to_be_visible()
     found += faults(page)
     assert found == []

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -91,6 +92,35 @@ def draw(page: Page) -> None:
     """Shake the tube of the temple whose page it is, until the lot is told."""
     page.click("#draw")
     page.wait_for_selector("#see:not([hidden])")
+
+
+def kiosk_way(page: Page, number: str = "") -> Iterator[str]:
+    """By touch through the kiosk's steps, each named when it is there; with a number drawn elsewhere or by a draw."""
+    page.wait_for_selector("#kiosk:not([hidden])")
+    yield "greeting"
+    page.tap(f"[data-go={'entering' if number else 'drawing'}]")
+    if number:
+        for digit in number:
+            page.tap(f"[data-digit='{digit}']")
+        yield "entering"
+        page.tap("#number-form [type=submit]")
+    else:
+        yield "drawing"
+        page.tap("#draw")
+        page.wait_for_selector("#see:not([hidden])")
+        yield "drawn"
+        page.tap("#see")
+    page.wait_for_selector("#looking:not([hidden]) .slip")
+    yield "looking"
+    page.tap("#looking [data-go=asking]")
+    page.wait_for_selector("#asking:not([hidden])")
+    yield "asking"
+    page.tap("[data-question]:visible")
+    page.wait_for_selector("#afterwards:not([hidden])", timeout=60_000)
+    yield "reading"
+    page.tap("#reading [data-take-home]")
+    page.wait_for_selector("#taking:not([hidden])")
+    yield "taking"
 
 
 def task_of(page: Page, task_id: str) -> dict[str, Any]:

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.requests import Request
+
+from jieqian.api.proxied import is_this_machine
+
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
+_NO_ADDRESS = ("0.0.0.0", "::")
 
 
 def base_path_of(request: Request) -> str:
@@ -16,3 +23,26 @@ def base_path_of(request: Request) -> str:
 def path_for(request: Request, name: str, **parameters: Any) -> str:
     """The path of a named route, under the base path."""
     return base_path_of(request) + str(request.app.url_path_for(name, **parameters))
+
+
+def origin_of(request: Request, public_url: str | None) -> str:
+    """Scheme, host and port that others reach the service by: PUBLIC_URL, else what this request was sent to.
+
+    A request that names no host that could be one came to `localhost`, as far as anybody can tell.
+    """
+    if public_url is not None:
+        return public_url
+    host = request.headers.get("host", "")
+    return f"{request.scope['scheme']}://{host if _HOST.fullmatch(host) else 'localhost'}"
+
+
+def is_for_this_machine_alone(origin: str) -> bool:
+    """Whether no other device can reach that origin: loopback, or no address at all."""
+    host = (urlsplit(origin).hostname or "localhost").rstrip(".")
+    named = host == "localhost" or host.endswith(".localhost")
+    return named or host in _NO_ADDRESS or is_this_machine(host)
+
+
+def link_for(request: Request, public_url: str | None, name: str, **parameters: Any) -> str:
+    """The address of a named route to be given away: whole where PUBLIC_URL is set, else a path."""
+    return (public_url or "") + path_for(request, name, **parameters)

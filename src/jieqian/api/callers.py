@@ -39,6 +39,11 @@ def caller_of(request: HTTPConnection) -> str:
     return caller
 
 
+def end_session(request: HTTPConnection) -> None:
+    """The answer to this request gives its browser a new session: what was asked before is another caller's then."""
+    request.state.session_ended = True
+
+
 #: The caller behind ADMIN_TOKEN and behind the commands on the service's own machine.
 OPERATOR = "operator"
 
@@ -91,14 +96,14 @@ class CallerMiddleware:
             return
         limited = self._limited_as(scope, caller, is_new=new_session is not None)
         scope.setdefault("state", {}).update(caller=caller, limited_as=limited)
-        cookie = None if new_session is None else self._cookie(new_session, scope)
 
         async def send_as_this_callers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 headers.setdefault("cache-control", "no-store")  # a cache in front must give it to nobody else
-                if cookie is not None:
-                    headers.append("set-cookie", cookie)
+                session = _new_session() if scope["state"].get("session_ended") else new_session
+                if session is not None and caller.startswith("session:"):
+                    headers.append("set-cookie", self._cookie(session, scope))
             await send(message)
 
         await self._app(scope, receive, send_as_this_callers)
@@ -119,7 +124,7 @@ class CallerMiddleware:
         session = self._session(headers.get("cookie", ""))
         if session is not None:
             return f"session:{session}", None
-        session = secrets.token_urlsafe(18)
+        session = _new_session()
         return f"session:{session}", session
 
     def _limited_as(self, scope: Scope, caller: str, *, is_new: bool) -> tuple[str, ...]:
@@ -156,6 +161,10 @@ class CallerMiddleware:
         path = scope.get("root_path", "").rstrip("/") or "/"
         ending = "; Secure" if scope["scheme"] == "https" else ""
         return f"{COOKIE}={value}; Path={path}; Max-Age={COOKIE_SECONDS}; HttpOnly; SameSite=Lax{ending}"
+
+
+def _new_session() -> str:
+    return secrets.token_urlsafe(18)
 
 
 def _own_path(scope: Scope) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from jieqian.api.addresses import path_for
+from jieqian.api.addresses import link_for
 from jieqian.api.bodies import ShareBody, openapi_body, read_body
 from jieqian.api.callers import caller_of
 from jieqian.api.house import Housed
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/tasks", tags=["tasks"])
 
 @router.post("/{task_id}/share", openapi_extra=openapi_body(ShareBody))
 async def share_task(request: Request, house: Housed, task_id: str) -> dict[str, Any]:
-    """Make a link for others to an ended reading: `url`, `with_question`, `expires_at`."""
+    """Make a link for others to an ended reading: `url` (whole if PUBLIC_URL is set), `with_question`, `expires_at`."""
     body = await read_body(request, ShareBody)
     share = await share_reading(
         house.store,
@@ -28,7 +28,7 @@ async def share_task(request: Request, house: Housed, task_id: str) -> dict[str,
     )
     return {
         "task_id": share.task_id,
-        "url": path_for(request, "shared", token=share.token),
+        "url": link_for(request, house.settings.public_url, "shared", token=share.token),
         "with_question": share.with_question,
         "expires_at": share.expires_at,
     }

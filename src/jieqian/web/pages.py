@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from jieqian.api.addresses import path_for
+from jieqian.api.addresses import link_for, path_for
 from jieqian.api.callers import caller_of, limited_as
 from jieqian.errors import (
     IdempotencyMismatch,
@@ -24,12 +24,13 @@ from jieqian.errors import (
     UnknownTask,
 )
 from jieqian.lots.lot import Collection
-from jieqian.tasks.store import Accepted
+from jieqian.tasks.store import Accepted, Share
 from jieqian.tasks.task import Feedback, Status, Task
 from jieqian.web.asking import form_values, waiting
 from jieqian.web.assets import static_file
 from jieqian.web.forms import LONGEST_COMMENT, AskForm, ask_form, new_submission, read_fields
 from jieqian.web.installing import install_routes
+from jieqian.web.kiosk import kiosk_routes
 from jieqian.web.pages_house import PagesHouse as PagesHouse
 from jieqian.web.reading_view import iso_time, view_of
 from jieqian.web.rendering import load_pages, render
@@ -63,6 +64,7 @@ def pages_router(house: PagesHouse) -> APIRouter:
         ("/readings/{task_id}/erase", pages.erase, send, "erase"),
         ("/history", pages.history, look, "history"),
         *sharing_routes(house),
+        *kiosk_routes(house),
         *install_routes(),
     )
     for path, endpoint, methods, name in routes:
@@ -205,6 +207,7 @@ class _Pages:
             "reading.html",
             status,
             share=share,
+            share_link="" if share is None else self._link(request, share),
             share_until="" if share is None else iso_time(share.expires_at),
             share_days=self._house.settings.share_days,
             view=view_of(task, self._house.lots),
@@ -216,6 +219,9 @@ class _Pages:
             thanks=request.query_params.get("thanks") == "1",
             feedback_error=feedback_error,
         )
+
+    def _link(self, request: Request, share: Share) -> str:
+        return link_for(request, self._house.settings.public_url, "shared", token=share.token)
 
     def _writer(self, task: Task) -> str | None:
         """The model that wrote it or is to write it; None: the commentary."""

@@ -46,11 +46,18 @@ def seconds_text(milliseconds: float) -> str:
 
 
 def render(
-    request: Request, template: str, status: int = 200, *, here: str | None = None, **values: Any
+    request: Request,
+    template: str,
+    status: int = 200,
+    *,
+    here: str | None = None,
+    remember: bool = True,
+    **values: Any,
 ) -> HTMLResponse:
     """The page. Never stored by a cache: it may show a reading, which can be erased.
 
-    `here`: where the same page can be had in another language, if not at the request's own address.
+    `here`: where the same page can be had in another language, if not at the request's own address. `remember`: whether
+    a language that the address chooses is kept for the visitor's other pages.
     """
     language = page_language(request)
     texts = Texts(language)
@@ -67,7 +74,8 @@ def render(
     )
     headers = {"Cache-Control": "no-store", "Content-Language": language.value, "Vary": "Accept-Language, Cookie"}
     response = HTMLResponse(html, status, headers)
-    _remember(request, response, chosen_language(request))
+    if remember:
+        _remember(request, response, chosen_language(request))
     return response
 
 

@@ -65,7 +65,7 @@ def page_language(request: Request) -> Language:
     """What the visitor reads: `?lang=`, else their earlier choice, else their browser's, else Traditional Chinese."""
     asked = (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE))
     for tag in (*asked, *_preferences(request.headers.get("accept-language", ""))):
-        language = _known(tag)
+        language = known_language(tag)
         if language is not None:
             return language
     return Language.ZH_HANT
@@ -73,10 +73,11 @@ def page_language(request: Request) -> Language:
 
 def chosen_language(request: Request) -> Language | None:
     """The language this very request chooses by `?lang=`, to be remembered."""
-    return _known(request.query_params.get("lang"))
+    return known_language(request.query_params.get("lang"))
 
 
-def _known(tag: str | None) -> Language | None:
+def known_language(tag: str | None) -> Language | None:
+    """The language of that tag; None for none, and for one that is not offered."""
     try:
         return named_language(tag)
     except UnsupportedLanguage:

@@ -15,14 +15,14 @@ export function address(path) {
   return base + path;
 }
 
-/** Send `body` (none: nothing) and give the JSON of the answer. Throws `ApiError`. */
-export async function call(method, path, body) {
+/** Send `body` (none: nothing), with `headers` besides, and give the JSON of the answer. Throws `ApiError`. */
+export async function call(method, path, body, headers = {}) {
   let answer;
   try {
     answer = await fetch(address(path), {
       method,
       cache: "no-store",
-      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      headers: body === undefined ? headers : { ...headers, "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch {

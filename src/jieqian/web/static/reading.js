@@ -4,27 +4,20 @@ import { prepareCopy, prepareFeedback } from "./afterwards.js";
 import { call } from "./api.js";
 import { prepareNotice } from "./notice.js";
 import * as parts from "./parts.js";
+import { announcer, queueText, sectionEvents } from "./progress.js";
 import { prepareQuestions } from "./question.js";
 import { follow } from "./stream.js";
 import { secondsText, text } from "./texts.js";
 
 const task = document.getElementById("task");
 const at = (id) => document.getElementById(id);
+const announce = announcer(at("announce"));
 const stageTimes = new Map();
 const TIMES = {
   queue: "queue_wait_ms", poem: "poem_lookup_ms", retrieval: "rag_retrieval_ms", generation: "llm_generation_ms",
   validation: "validation_ms", total: "total_time_ms",
 };
-let announcing = 0;
 let ticking = 0;
-
-// Said to a screen reader: the latest of what came together, so that a page opened late is not read out event by event.
-function announce(message) {
-  clearTimeout(announcing);
-  announcing = setTimeout(() => {
-    at("announce").textContent = message;
-  }, 400);
-}
 
 function show(id, shown, content) {
   const element = at(id);
@@ -38,11 +31,8 @@ function setStatus(status) {
   at("status").textContent = text(`status_${status}`);
 }
 
-function showQueue({ ahead, estimate_seconds: estimate }) {
-  if (task.dataset.status !== "queued") return;
-  const place = ahead ? text("queue_ahead", { ahead }) : text("queue_next");
-  const wait = estimate ? ` ${text("queue_estimate", { seconds: Math.ceil(estimate) })}` : "";
-  at("queue").textContent = place + wait;
+function showQueue(queued) {
+  if (task.dataset.status === "queued") at("queue").textContent = queueText(queued);
 }
 
 function setStage(stage, content) {
@@ -113,17 +103,7 @@ function finish(status, { sections = {}, sources, timings, problem } = {}) {
 const HANDLERS = {
   queued: showQueue,
   stage: showStage,
-  section_started({ section }) {
-    setRunning();
-    parts.restOthers(section);
-    if (parts.begin(section)) announce(text("announce_started", { section: parts.headingOf(section) }));
-  },
-  section_delta: ({ section, text: piece }) => parts.add(section, piece),
-  section_reset: ({ section }) => parts.drop(section),
-  section_finished(finished) {
-    const heading = parts.headingOf(finished.section);
-    if (parts.end(finished.section, finished)) announce(text("announce_finished", { section: heading }));
-  },
+  ...sectionEvents({ begun: setRunning, announce }),
   completed: (reading) => finish("completed", reading),
   failed: (problem) => finish("failed", { problem }),
   stopped: ({ sections }) => finish("stopped", { sections }),

@@ -1,11 +1,8 @@
-// The draw: shake the tube, the stick rises, the moon blocks fall as the draw's proof has them.
-import { call } from "./api.js";
+// The draw on a temple's page: by a button, or by a shaken phone; the lot is a page of its own.
 import { guardInput } from "./question.js";
 import { text } from "./texts.js";
+import { drawOn, drawText, whyNoDraw } from "./tube.js";
 
-const SHAKING = 1500;
-const RISING = 1000;
-const FALLING = 1100;
 // A shake: so many changes of acceleration (m/s²) over this strength.
 const STRENGTH = 14;
 const SHAKES = 4;
@@ -17,13 +14,7 @@ const motionButton = document.getElementById("motion");
 const says = document.getElementById("draw-says");
 const see = document.getElementById("see");
 const proofPlace = document.getElementById("draw-proof");
-const throwPlaces = [...stage.querySelectorAll(".throw")];
-const still = matchMedia("(prefers-reduced-motion: reduce)");
 let drawing = false;
-
-function pause(milliseconds) {
-  return new Promise((done) => setTimeout(done, still.matches ? 0 : milliseconds));
-}
 
 function element(name, content, attributes = {}) {
   const made = document.createElement(name);
@@ -32,34 +23,10 @@ function element(name, content, attributes = {}) {
   return made;
 }
 
-function randomSeed() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-/** Both steps of a draw. The commitment kept is the one told before our seed was. */
-async function drawn() {
-  const begun = await call("POST", "/draws", { collection: stage.dataset.collection });
-  const path = `/draws/${encodeURIComponent(begun.draw_id)}/reveal`;
-  const result = await call("POST", path, { client_seed: randomSeed() });
-  return { ...result, commitment: begun.commitment };
-}
-
 function forget() {
   says.textContent = "";
   see.hidden = true;
   proofPlace.replaceChildren();
-  for (const place of throwPlaces) place.hidden = true;
-}
-
-async function fall(throws) {
-  for (const [at, name] of throws.entries()) {
-    const place = throwPlaces[at];
-    place.querySelector(".blocks").dataset.fall = name;
-    place.querySelector(".fell").textContent = text(`throw_${name}`);
-    place.hidden = false;
-    await pause(FALLING);
-  }
 }
 
 function showProof(result) {
@@ -82,19 +49,11 @@ function showProof(result) {
   proofPlace.replaceChildren(details);
 }
 
-function end(result, throws) {
-  const names = throws.map((name) => text(`throw_${name}`)).join(text("between"));
-  const told = [text("draw_done", { number: result.number })];
-  if (throws.length) told.push(text("draw_throws", { throws: names }));
-  says.textContent = told.join(" ");
+function end(result) {
+  says.textContent = drawText(result);
   see.href = `${stage.dataset.lots}/${result.number}?draw=${encodeURIComponent(result.draw_id)}`;
   see.hidden = false;
   showProof(result);
-}
-
-function whyNot(error) {
-  const seconds = error.problem?.retry_after;
-  return seconds === undefined ? text("draw_failed") : text("draw_again_later", { seconds });
 }
 
 async function draw() {
@@ -103,17 +62,10 @@ async function draw() {
   button.setAttribute("aria-disabled", "true");
   forget();
   says.textContent = text("draw_working");
-  stage.dataset.state = "shaking";
   try {
-    const [result] = await Promise.all([drawn(), pause(SHAKING)]);
-    const throws = throwPlaces.length ? result.throws : [];
-    stage.dataset.state = "risen";
-    await pause(RISING);
-    await fall(throws);
-    end(result, throws);
+    end(await drawOn(stage));
   } catch (error) {
-    stage.dataset.state = "still";
-    says.textContent = whyNot(error);
+    says.textContent = whyNoDraw(error);
   } finally {
     drawing = false;
     button.removeAttribute("aria-disabled");

@@ -12,7 +12,7 @@ const LONGEST_WAIT = 30000;
 /**
  * Follow the task. `told` is called with each event's type and data, once each; `lost` and `back` as the connection
  * goes and comes; `ended` with the task where it ended unseen; `gone` where it was erased. One of the last two, or a
- * final event, is the end.
+ * final event, is the end. Gives a function that ends it before.
  */
 export function follow(taskId, { told, lost, back, ended, gone }) {
   const path = `/tasks/${encodeURIComponent(taskId)}`;
@@ -88,4 +88,5 @@ export function follow(taskId, { told, lost, back, ended, gone }) {
   window.addEventListener("online", wake);
   window.addEventListener("pageshow", wake);
   open();
+  return finish;
 }
