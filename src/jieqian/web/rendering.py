@@ -46,13 +46,20 @@ def seconds_text(milliseconds: float) -> str:
 
 
 def render(
-    request: Request, template: str, status: int = 200, *, here: str | None = None, **values: Any
+    request: Request,
+    template: str,
+    status: int = 200,
+    *,
+    here: str | None = None,
+    frame: Language | None = None,
+    **values: Any,
 ) -> HTMLResponse:
     """The page. Never stored by a cache: it may show a reading, which can be erased.
 
-    `here`: where the same page can be had in another language, if not at the request's own address.
+    `here`: where the same page can be had in another language, if not at the request's own address. `frame`: the
+    language of a page of the widget, for which no cookie is read or set.
     """
-    language = page_language(request)
+    language = frame or page_language(request)
     texts = Texts(language)
     html = _templates.get_template(template).render(
         t=texts,
@@ -65,9 +72,10 @@ def render(
         api_base=f"{base_path_of(request)}/api/v1",
         **values,
     )
-    headers = {"Cache-Control": "no-store", "Content-Language": language.value, "Vary": "Accept-Language, Cookie"}
+    vary = "Accept-Language, Authorization" if frame else "Accept-Language, Cookie"
+    headers = {"Cache-Control": "no-store", "Content-Language": language.value, "Vary": vary}
     response = HTMLResponse(html, status, headers)
-    _remember(request, response, chosen_language(request))
+    _remember(request, response, None if frame else chosen_language(request))
     return response
 
 
