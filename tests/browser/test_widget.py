@@ -15,8 +15,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, Page, Playwright, expect
 
 from browser.test_axe import RULES, axe
-from browser.test_reading_page import SLOW, assert_whole, half_way
-from browser.visiting import Pace, Site, draw, wait_for_end
+from browser.test_reading_page import SLOW, half_way
+from browser.visiting import Pace, Site, draw, shown_sections, wait_for_end
+from jieqian.sections.section import SECTIONS
 
 _NAMED = '<script src="{service}/widget.js" data-collection="yuelao" async></script>'
 _INTO = '<div id="here"></div><script src="{service}/widget.js" data-target="here" async></script>'
@@ -129,6 +130,11 @@ def ask_in(frame: Frame, question: str) -> None:
     frame.wait_for_selector("#task")
 
 
+def assert_whole(frame: Frame) -> None:
+    assert list(shown_sections(frame)) == list(SECTIONS)
+    assert all(mark.startswith("Written by the model") for mark in frame.locator(".part .source").all_inner_texts())
+
+
 def faults(frame: Frame) -> list[str]:
     found = axe.Axe().run(frame, options=RULES).response
     assert len(found["passes"]) > 10
@@ -146,19 +152,19 @@ def test_the_whole_way_without_a_cookie(sites: tuple[Host, Host], profile: Brows
             == ["Draw a lot and read it"] * 2
         )
         found = faults(frame) + faults(chooser)
-        draw(frame)  # type: ignore[arg-type]
+        draw(frame)
         frame.click("#see")
         expect(frame.locator(".drawn .fell").first).to_be_visible()
         found += faults(frame)
         frame.click(".chip >> nth=0")
         asked = frame.input_value("#question")
         frame.press("#question", "Control+Enter")
-        half_way(frame)  # type: ignore[arg-type]
+        half_way(frame)
         expect(frame.locator("#stop")).to_be_visible()
         expect(frame.locator("#asked")).to_have_text(asked)
         found += faults(frame)
-        wait_for_end(frame)  # type: ignore[arg-type]
-        assert_whole(frame, "Written by the model")  # type: ignore[arg-type]
+        wait_for_end(frame)
+        assert_whole(frame)
         assert found + faults(frame) == []
         page.wait_for_function(
             "(wanted) => document.querySelector('iframe').height == wanted",
@@ -208,12 +214,12 @@ def test_a_refresh_half_way_goes_on_where_the_browser_keeps_it(
         with page_of(host, _NAMED, context) as (page, heard):
             frame = frame_of(page)
             ask_in(frame, "Will the harvest be good this year?")
-            half_way(frame)  # type: ignore[arg-type]
+            half_way(frame)
             page.reload()
             frame = frame_of(page)
             expect(frame.locator("#asked")).to_have_text("Will the harvest be good this year?")
-            wait_for_end(frame)  # type: ignore[arg-type]
-            assert_whole(frame, "Written by the model")  # type: ignore[arg-type]
+            wait_for_end(frame)
+            assert_whole(frame)
             frame.click("#another")
             frame.wait_for_selector("#ritual")
             page.reload()
