@@ -32,6 +32,9 @@ def test_a_visitor_reads_by_token_and_listens_by_ticket(program: Program) -> Non
     assert "set-cookie" not in page.headers
     assert page.headers["content-language"] == "zh-Hant", "the cookie of the service's own pages is not read"
     assert page.headers["content-security-policy"].endswith(f"frame-ancestors {TEMPLE}")
+    addresses = re.findall(r'(?:href|src|action|data-lots|data-readings|data-api)="(/[^"]*)"', page.body.decode())
+    assert len(addresses) > 8
+    assert all(address.startswith("/lots/") for address in addresses)
     answer = visitor.call("POST", "/api/v1/tasks", {"collection": "yuelao", "lot": 7, "question": "Well?"})
     assert (answer.status, answer.headers.get("set-cookie")) == (202, None)
     task_id, events_url = answer.json()["task_id"], answer.json()["events_url"]

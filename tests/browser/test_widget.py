@@ -156,6 +156,9 @@ def test_the_whole_way_without_a_cookie(sites: tuple[Host, Host], profile: Brows
         frame.click("#see")
         expect(frame.locator(".drawn .fell").first).to_be_visible()
         found += faults(frame)
+        page.set_viewport_size({"width": 296, "height": 640})
+        page.wait_for_function("document.querySelector('iframe').clientWidth <= 280")
+        assert frame.evaluate("document.documentElement.scrollWidth") <= frame.evaluate("innerWidth")
         frame.click(".chip >> nth=0")
         asked = frame.input_value("#question")
         frame.press("#question", "Control+Enter")
@@ -200,6 +203,20 @@ def test_a_page_that_may_not_embed_gets_a_link_and_the_console_says_why(
         page.wait_for_selector("#ritual")
 
 
+def test_a_frame_that_does_not_come_gives_its_place_to_the_link(
+    sites: tuple[Host, Host], profile: BrowserContext
+) -> None:
+    host, _ = sites
+    profile.clock.install()
+    profile.route("**/embed/**", lambda route: route.abort())
+    with page_of(host, _NAMED, profile) as (page, heard):
+        page.wait_for_selector("iframe")
+        page.clock.fast_forward(60_000)
+        expect(page.locator("a")).to_have_text("Draw and ask at Jieqian")
+        assert page.locator("iframe").count() == 0
+        assert any("JIEQIAN_EMBED_ORIGINS" in told for told in heard.said)
+
+
 def test_a_refresh_half_way_goes_on_where_the_browser_keeps_it(
     sites: tuple[Host, Host], playwright_of: Playwright, chromium: str, pace: Pace, tmp_path: Path
 ) -> None:
@@ -236,6 +253,8 @@ def test_danger_to_life_is_answered_with_help(sites: tuple[Host, Host], profile:
         ask_in(frame, "I want to kill myself")
         expect(frame.locator(".care .contact").first).to_be_visible()
         assert frame.locator(".part, .fortune, #whole-reading").count() == 0
+        assert faults(frame) == []
+        page.emulate_media(color_scheme="dark")
         assert faults(frame) == []
 
 

@@ -135,11 +135,11 @@ class CallerMiddleware:
         """The caller, and the session to be set if it is a new one."""
         key = _bearer(headers)
         if key is not None:
-            if self._visits is not None and (visitor := self._visits.caller_of(key)) is not None:
-                return visitor, None
             hashed = hash_key(key)
             if hashed in self._operator_hashes:
                 return OPERATOR, None
+            if self._visits is not None and (visitor := self._visits.caller_of(key)) is not None:
+                return visitor, None
             found = await self._find_key(hashed)
             if found is None:
                 raise InvalidApiKey
