@@ -22,6 +22,11 @@ from jieqian.sections.section import SECTIONS
 _NAMED = '<script src="{service}/widget.js" data-collection="yuelao" async></script>'
 _INTO = '<div id="here"></div><script src="{service}/widget.js" data-target="here" async></script>'
 _PAGE = '<!doctype html><html lang="en"><title>A temple</title><h1>A temple</h1>{tags}<p>Below it.</p></html>'
+#: The page around tells a height itself, as another of its frames might; returns when it has been heard.
+_FORGED = """() => new Promise((heard) => {
+  addEventListener("message", (event) => event.source === window && heard());
+  postMessage({jieqian: "height", height: 9}, "*");
+})"""
 #: Third-party storage is let through, as by browsers that keep it apart for each site.
 _KEEPS_APART = {"profile": {"cookie_controls_mode": 0}}
 
@@ -173,6 +178,9 @@ def test_the_whole_way_without_a_cookie(sites: tuple[Host, Host], profile: Brows
             "(wanted) => document.querySelector('iframe').height == wanted",
             arg=str(frame.evaluate("Math.ceil(document.body.getBoundingClientRect().height)")),
         )
+        page.evaluate(_FORGED)
+        heights = page.locator("iframe").evaluate_all("frames => frames.map((frame) => frame.height)")
+        assert "9" not in heights
         chooser.click("a.temple >> nth=0")
         chooser.wait_for_selector("#ritual")
         assert profile.cookies() == []
