@@ -2,7 +2,7 @@
 
 JieqianError
 ├── RequestError             an answer to a caller (RFC 9457 problem document)
-│   ├── MalformedJson (400)  InvalidApiKey (401)  CrossSiteRequest, OperatorOnly, NotSignedIn (403)
+│   ├── MalformedJson (400)  InvalidApiKey, VisitEnded (401)  CrossSiteRequest, OperatorOnly, NotSignedIn (403)
 │   ├── UnknownCollection, UnknownLot, UnknownTask, UnknownDraw, UnknownParent, UnknownKey,
 │   │   UnknownFaqEntry, UnknownBackup, UnknownShare (404)
 │   ├── RequestTimeout (408)  DrawAlreadyRevealed, NothingKept, AlreadyFilling, NothingToShare, ChangedMeanwhile,
@@ -76,6 +76,12 @@ class MalformedJson(RequestError):
 
 class InvalidApiKey(RequestError):
     """The API key is unknown or was revoked. Make one with `jieqian keys create`."""
+
+    status = 401
+
+
+class VisitEnded(RequestError):
+    """The widget's visit has ended, or its token is not one of this service. Load the page again to begin another."""
 
     status = 401
 

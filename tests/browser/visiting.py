@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Frame, Page
 
 _START_SECONDS = 60.0
 
@@ -88,7 +88,7 @@ def ask(page: Page, question: str, *, lot: str = "1", collection: str = "yuelao"
     return page.url.rsplit("/", 1)[1]
 
 
-def draw(page: Page) -> None:
+def draw(page: Page | Frame) -> None:
     """Shake the tube of the temple whose page it is, until the lot is told."""
     page.click("#draw")
     page.wait_for_selector("#see:not([hidden])")
@@ -130,7 +130,7 @@ def task_of(page: Page, task_id: str) -> dict[str, Any]:
     return found
 
 
-def shown_sections(page: Page) -> dict[str, str]:
+def shown_sections(page: Page | Frame) -> dict[str, str]:
     """The text of each finished section on the page."""
     shown: dict[str, str] = page.evaluate(
         "() => Object.fromEntries([...document.querySelectorAll('.part[data-state=finished]')]"
@@ -139,6 +139,6 @@ def shown_sections(page: Page) -> dict[str, str]:
     return shown
 
 
-def wait_for_end(page: Page, status: str = "completed") -> None:
+def wait_for_end(page: Page | Frame, status: str = "completed") -> None:
     """Until the page says so."""
     page.wait_for_selector(f"#task[data-status={status}]", timeout=60_000)

@@ -81,12 +81,13 @@ async def call(
         else:
             answer.body += message.get("body", b"")
 
+    path, _, query = path.partition("?")
     raw = [(name.lower().encode(), value.encode()) for name, value in {"Host": "lots.test", **(headers or {})}.items()]
     scope = {
         "type": "http",
         "method": method,
         "path": path,
-        "query_string": b"",
+        "query_string": query.encode(),
         "headers": raw,
         "scheme": "http",
         "client": (client, 4000),

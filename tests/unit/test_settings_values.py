@@ -66,6 +66,43 @@ def test_origins_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
+    "origins",
+    [
+        "*, https://temple.example",
+        "https://*.example",
+        "https://temple.example/lots",
+        "https://temple.example; script-src *",
+        "https://temple.example 'none'",
+        "https://廟.example",
+        "temple.example",
+        "null",
+    ],
+)
+def test_who_may_embed_is_named_as_a_browser_names_it(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
+    monkeypatch.setenv("JIEQIAN_EMBED_ORIGINS", origins)
+    with pytest.raises(UsageError, match=r"^Settings: JIEQIAN_EMBED_ORIGINS: .*(is no site's origin|name it alone)"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("", ()),
+        ("*", ("*",)),
+        (
+            "https://Temple.example:443/, http://localhost:3000,http://[::1]:80",
+            ("https://temple.example", "http://localhost:3000", "http://[::1]"),
+        ),
+    ],
+)
+def test_origins_that_may_embed_are_written_alike(
+    monkeypatch: pytest.MonkeyPatch, given: str, taken: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("JIEQIAN_EMBED_ORIGINS", given)
+    assert load_settings().embed_origins == taken
+
+
+@pytest.mark.parametrize(
     ("given", "taken"),
     [
         ("/jieqian", "/jieqian"),

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from jieqian.api.callers import ticket_for
 from jieqian.api.proxied import is_this_machine
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
@@ -46,3 +47,9 @@ def is_for_this_machine_alone(origin: str) -> bool:
 def link_for(request: Request, public_url: str | None, name: str, **parameters: Any) -> str:
     """The address of a named route to be given away: whole where PUBLIC_URL is set, else a path."""
     return (public_url or "") + path_for(request, name, **parameters)
+
+
+def events_url(request: Request, task_id: str) -> str:
+    """Where the caller can follow the task's events; the widget's visitor by this address alone, for a while."""
+    ticket = ticket_for(request, task_id)
+    return path_for(request, "task_events", task_id=task_id) + ("" if ticket is None else f"?ticket={ticket}")

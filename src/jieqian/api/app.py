@@ -12,21 +12,21 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jieqian import __version__
 from jieqian.api import admin, draws, health, lots, shares, tasks
-from jieqian.api.callers import CallerMiddleware
+from jieqian.api.callers import CallerMiddleware, is_embedded
 from jieqian.api.heads import BoundedHeads
 from jieqian.api.problems import add_problem_handlers
 from jieqian.api.proxied import BasePath, TrustedProxies
 from jieqian.api.transport import HeadAsGet, TellsFaults, TimelyBodies, Uploads
+from jieqian.api.visits import Visits
 from jieqian.web.admin_pages import admin_pages_router
 from jieqian.web.pages import mount_static, pages_router
 from jieqian.wiring import House
 
 _CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
-    "manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors "
 )
 _SECURITY_HEADERS = {
-    "content-security-policy": _CONTENT_POLICY,
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
@@ -73,6 +73,7 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
         operator_tokens=house.operator_tokens,
         allowed_origins=house.settings.cors_origins,
         askers_addresses=bool(house.settings.trusted_proxies),
+        visits=Visits(house.secret) if house.settings.embed_origins else None,
     )
     app.add_middleware(BoundedHeads)
     if house.settings.cors_origins:
@@ -85,7 +86,7 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
             expose_headers=["Location", "Retry-After"],
         )
     app.add_middleware(HeadAsGet)
-    app.add_middleware(SecurityHeaders)
+    app.add_middleware(SecurityHeaders, embed_origins=house.settings.embed_origins)
     if house.settings.base_path:
         app.add_middleware(BasePath, base_path=house.settings.base_path)
     if house.settings.trusted_proxies:
@@ -94,17 +95,24 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
 
 
 class SecurityHeaders:
-    """What every answer says about how it may be used."""
+    """What every answer says about how it may be used; of the widget's pages, also whose frames they may be in."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, embed_origins: tuple[str, ...] = ()) -> None:
         self._app = app
+        self._own = {**_SECURITY_HEADERS, "content-security-policy": f"{_CONTENT_POLICY}'none'"}
+        framed = f"{_CONTENT_POLICY}{' '.join(embed_origins)}"
+        self._embedded = {**_SECURITY_HEADERS, "content-security-policy": framed} if embed_origins else self._own
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Add the headers to whatever is answered."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        said = self._embedded if is_embedded(scope) else self._own
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(_SECURITY_HEADERS)
+                MutableHeaders(scope=message).update(said)
             await send(message)
 
-        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+        await self._app(scope, receive, send_with_headers)

@@ -1,10 +1,12 @@
-"""Who asks: a browser by its signed session cookie, an integrator by an API key."""
+"""Who asks: a browser by its signed session cookie, the widget by its token, an integrator by an API key."""
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from urllib.parse import parse_qs
 
 from itsdangerous import BadSignature, Signer
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jieqian.api.problems import problem_response
 from jieqian.api.proxied import is_this_machine, network_of
+from jieqian.api.visits import VISITOR, Visits
 from jieqian.errors import CrossSiteRequest, InvalidApiKey, JieqianError, OperatorOnly
 from jieqian.tasks.keys import hash_key
 from jieqian.tasks.limits import SHARED
@@ -22,19 +25,21 @@ COOKIE = "jieqian_session"
 COOKIE_SECONDS = 365 * 24 * 3600
 #: Answered without a cookie, to whoever asks.
 WITHOUT_SESSION = (
-    "/healthz", "/readyz", "/metrics", "/static/", "/shared/", "/offline", "/manifest.webmanifest", "/service-worker.js"
+    "/healthz", "/readyz", "/metrics", "/static/", "/shared/", "/offline", "/manifest.webmanifest",
+    "/service-worker.js", "/widget.js",
 )  # fmt: skip
 _HOST_NOT_PASSED = (
     "A page of another site may not act for this visitor. If it was the service's own page: the proxy in front has to "
     "pass on the Host header as the browser sent it."
 )
+_EVENTS = re.compile(r"/api/v1/tasks/([^/]+)/events")
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 FindKey = Callable[[str], Awaitable[ApiKey | None]]
 
 
 def caller_of(request: HTTPConnection) -> str:
-    """The caller's id: `session:…` or `key:…`. Each sees only its own tasks."""
+    """The caller's id: `session:…`, `embed:…` or `key:…`. Each sees only its own tasks."""
     caller: str = request.state.caller
     return caller
 
@@ -62,6 +67,21 @@ def limited_as(request: HTTPConnection) -> tuple[str, ...]:
     return limited
 
 
+def visit_token(request: HTTPConnection) -> str:
+    """On a page of the widget: the token of the visitor who begins with this request; empty where it brought one."""
+    token: str = request.state.visit_token
+    return token
+
+
+def ticket_for(request: HTTPConnection, task_id: str) -> str | None:
+    """What a visitor of the widget needs in the address of the task's event stream; None for every other caller."""
+    caller = caller_of(request)
+    if not caller.startswith(VISITOR):
+        return None
+    visits: Visits = request.state.visits
+    return visits.ticket(caller, task_id)
+
+
 class CallerMiddleware:
     """Finds out who asks; gives a caller who has no session one, with the first answer."""
 
@@ -74,6 +94,7 @@ class CallerMiddleware:
         operator_tokens: tuple[str, ...] = (),
         allowed_origins: tuple[str, ...] = (),
         askers_addresses: bool = False,
+        visits: Visits | None = None,
     ) -> None:
         self._app = app
         self._signer = Signer(secret, salt="jieqian.session")
@@ -82,6 +103,8 @@ class CallerMiddleware:
         self._allowed_origins = frozenset(allowed_origins)
         #: Trusted proxies tell the askers' addresses. Without, one on this machine may be a proxy that has them all.
         self._askers_addresses = askers_addresses
+        #: None: no page may embed the widget, and its tokens are nobody's.
+        self._visits = visits
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Name the caller in the request's state, or refuse them."""
@@ -90,12 +113,17 @@ class CallerMiddleware:
             return
         headers = Headers(scope=scope)
         try:
-            caller, new_session = await self._identify(scope, headers)
+            if self._visits is not None and is_embedded(scope):
+                caller, token = self._visitor(self._visits, headers)
+                new_session = None
+                scope.setdefault("state", {})["visit_token"] = token
+            else:
+                caller, new_session = await self._identify(scope, headers)
         except JieqianError as error:
             await problem_response(error)(scope, receive, send)
             return
         limited = self._limited_as(scope, caller, is_new=new_session is not None)
-        scope.setdefault("state", {}).update(caller=caller, limited_as=limited)
+        scope.setdefault("state", {}).update(caller=caller, limited_as=limited, visits=self._visits)
 
         async def send_as_this_callers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -110,15 +138,19 @@ class CallerMiddleware:
 
     async def _identify(self, scope: Scope, headers: Headers) -> tuple[str, str | None]:
         """The caller, and the session to be set if it is a new one."""
-        scheme, _, key = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer":
-            hashed = hash_key(key.strip())
+        key = _bearer(headers)
+        if key is not None:
+            hashed = hash_key(key)
             if hashed in self._operator_hashes:
                 return OPERATOR, None
+            if self._visits is not None and (visitor := self._visits.caller_of(key)) is not None:
+                return visitor, None
             found = await self._find_key(hashed)
             if found is None:
                 raise InvalidApiKey
             return f"key:{found.id}", None
+        if (listener := self._listener(scope)) is not None:
+            return listener, None
         if scope["method"] not in _SAFE_METHODS:
             self._refuse_other_sites(scope, headers)
         session = self._session(headers.get("cookie", ""))
@@ -127,9 +159,25 @@ class CallerMiddleware:
         session = _new_session()
         return f"session:{session}", session
 
+    def _visitor(self, visits: Visits, headers: Headers) -> tuple[str, str]:
+        """Who looks at a page of the widget, by their token, and else a new one with theirs; cookies do not count."""
+        key = _bearer(headers)
+        caller = None if key is None else visits.caller_of(key)
+        return visits.begin() if caller is None else (caller, "")
+
+    def _listener(self, scope: Scope) -> str | None:
+        """The visitor of the widget who opens an event stream: a browser sends no header of ours with that."""
+        found = _EVENTS.fullmatch(_own_path(scope))
+        if self._visits is None or found is None or scope["method"] != "GET":
+            return None
+        ticket = parse_qs(scope.get("query_string", b"").decode("ascii", "replace")).get("ticket")
+        return None if ticket is None else self._visits.caller_of_ticket(ticket[0], found[1])
+
     def _limited_as(self, scope: Scope, caller: str, *, is_new: bool) -> tuple[str, ...]:
         host = scope["client"][0] if scope.get("client") else ""
         known = bool(host) and (self._askers_addresses or not is_this_machine(host))
+        if caller.startswith(VISITOR):  # any number of tokens is to be had: they count together
+            return (f"address:{network_of(host)}",) if known else (caller, f"{SHARED}{VISITOR}")
         if not known or not caller.startswith("session:"):
             return (caller,)
         # Sessions cost nothing, so an address is counted too: alone where there is no session yet, else generously.
@@ -165,6 +213,17 @@ class CallerMiddleware:
 
 def _new_session() -> str:
     return secrets.token_urlsafe(18)
+
+
+def is_embedded(scope: Scope) -> bool:
+    """Whether this is a page of the widget, which other sites may have in a frame."""
+    path = _own_path(scope)
+    return path == "/embed" or path.startswith("/embed/")
+
+
+def _bearer(headers: Headers) -> str | None:
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else None
 
 
 def _own_path(scope: Scope) -> str:

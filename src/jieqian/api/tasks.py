@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.responses import JSONResponse
 
-from jieqian.api.addresses import path_for
+from jieqian.api.addresses import events_url, path_for
 from jieqian.api.bodies import FeedbackBody, TaskBody, openapi_body, read_body
 from jieqian.api.callers import caller_of, limited_as, require_operator
 from jieqian.api.house import Housed
@@ -51,7 +51,7 @@ async def create_task(
         "task_id": task.id,
         "status": (Status.QUEUED if accepted.begun else task.status).value,
         "queue_position": None if ahead is None else ahead + 1,
-        "events_url": path_for(request, "task_events", task_id=task.id),
+        "events_url": events_url(request, task.id),
     }
     return JSONResponse(document, status_code=202, headers={"Location": path_for(request, "get_task", task_id=task.id)})
 
@@ -162,7 +162,7 @@ async def describe(request: Request, task: Task, house: Housed) -> dict[str, Any
         "care": dict(task.care) if task.care else None,
         "error": dict(task.error) if task.error else None,
         "last_event_id": task.last_event_id,
-        "events_url": path_for(request, "task_events", task_id=task.id),
+        "events_url": events_url(request, task.id),
     }
 
 

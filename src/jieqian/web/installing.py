@@ -9,7 +9,7 @@ from jieqian.api.addresses import base_path_of, path_for
 from jieqian.languages import Language
 from jieqian.web.assets import assets
 from jieqian.web.rendering import render
-from jieqian.web.sharing import PageRoute
+from jieqian.web.routes import PageRoute
 from jieqian.web.texts import Texts, page_language
 
 _ICONS = (

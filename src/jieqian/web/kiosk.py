@@ -23,7 +23,7 @@ from jieqian.web.lot_view import lot_view
 from jieqian.web.pages_house import PagesHouse
 from jieqian.web.qr import qr_code
 from jieqian.web.rendering import render
-from jieqian.web.sharing import PageRoute
+from jieqian.web.routes import PageRoute
 from jieqian.web.temple_view import in_order, temple_view
 from jieqian.web.texts import LANGUAGE_COOKIE, Texts, known_language, page_language
 

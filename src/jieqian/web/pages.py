@@ -28,16 +28,19 @@ from jieqian.tasks.store import Accepted, Share
 from jieqian.tasks.task import Feedback, Status, Task
 from jieqian.web.asking import form_values, waiting
 from jieqian.web.assets import static_file
+from jieqian.web.embedding import embed_routes
 from jieqian.web.forms import LONGEST_COMMENT, AskForm, ask_form, new_submission, read_fields
 from jieqian.web.installing import install_routes
 from jieqian.web.kiosk import kiosk_routes
 from jieqian.web.pages_house import PagesHouse as PagesHouse
 from jieqian.web.reading_view import iso_time, view_of
 from jieqian.web.rendering import load_pages, render
-from jieqian.web.sharing import PageRoute, sharing_routes
+from jieqian.web.routes import PageRoute
+from jieqian.web.sharing import sharing_routes
 from jieqian.web.temple_view import in_order
 from jieqian.web.temples import TemplePages
 from jieqian.web.texts import Texts, page_language
+from jieqian.web.writer import writer_of
 
 HISTORY_PAGE = 20
 
@@ -66,6 +69,7 @@ def pages_router(house: PagesHouse) -> APIRouter:
         *sharing_routes(house),
         *kiosk_routes(house),
         *install_routes(),
+        *embed_routes(house),
     )
     for path, endpoint, methods, name in routes:
         router.add_api_route(path, endpoint, methods=methods, name=name, response_model=None)
@@ -213,7 +217,7 @@ class _Pages:
             view=view_of(task, self._house.lots),
             task=task,
             ahead=ahead,
-            writer=self._writer(task),
+            writer=writer_of(task, self._house.engines),
             elapsed_seconds=max(0, round(time.time() - task.created_at)),
             submissions=(new_submission(), new_submission()),
             thanks=request.query_params.get("thanks") == "1",
@@ -222,14 +226,6 @@ class _Pages:
 
     def _link(self, request: Request, share: Share) -> str:
         return link_for(request, self._house.settings.public_url, "shared", token=share.token)
-
-    def _writer(self, task: Task) -> str | None:
-        """The model that wrote it or is to write it; None: the commentary."""
-        if task.status.ended:
-            return task.timings.get("llm_model") if task.timings.get("sections_from_model") else None
-        engine = self._house.engines.describe(task.mode)
-        retells_only = engine["tiny"] and task.language.value not in engine["languages"]
-        return None if retells_only else engine["model"]
 
 
 def _without_what_is_gone(asked: AskForm, error: JieqianError) -> AskForm:

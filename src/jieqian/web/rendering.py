@@ -52,14 +52,16 @@ def render(
     *,
     here: str | None = None,
     remember: bool = True,
+    frame: Language | None = None,
     **values: Any,
 ) -> HTMLResponse:
     """The page. Never stored by a cache: it may show a reading, which can be erased.
 
     `here`: where the same page can be had in another language, if not at the request's own address. `remember`: whether
-    a language that the address chooses is kept for the visitor's other pages.
+    a language that the address chooses is kept for the visitor's other pages. `frame`: the language of a page of the
+    widget, for which no cookie is read or set.
     """
-    language = page_language(request)
+    language = frame or page_language(request)
     texts = Texts(language)
     html = _templates.get_template(template).render(
         t=texts,
@@ -72,9 +74,10 @@ def render(
         api_base=f"{base_path_of(request)}/api/v1",
         **values,
     )
-    headers = {"Cache-Control": "no-store", "Content-Language": language.value, "Vary": "Accept-Language, Cookie"}
+    vary = "Accept-Language, Authorization" if frame else "Accept-Language, Cookie"
+    headers = {"Cache-Control": "no-store", "Content-Language": language.value, "Vary": vary}
     response = HTMLResponse(html, status, headers)
-    if remember:
+    if remember and frame is None:
         _remember(request, response, chosen_language(request))
     return response
 

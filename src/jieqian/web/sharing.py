@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -16,12 +15,11 @@ from jieqian.web.forms import read_fields
 from jieqian.web.picture import picture_of
 from jieqian.web.reading_view import view_of
 from jieqian.web.rendering import draw, render
+from jieqian.web.routes import PageRoute
 
 if TYPE_CHECKING:
     from jieqian.web.pages import PagesHouse
 
-#: Path, endpoint, methods, name.
-PageRoute = tuple[str, Callable[..., Any], list[str], str]
 #: No search engine keeps what was given to one person.
 _NOT_FOR_SEARCH = {"X-Robots-Tag": "noindex, nofollow, noarchive"}
 

@@ -16,6 +16,7 @@ from jieqian.errors import InvalidLot, JieqianError, UnknownCollection, UnknownD
 from jieqian.languages import Language
 from jieqian.lots.lot import Collection, Lot
 from jieqian.reading.drawing import draw_at_once
+from jieqian.tasks.store import TaskStore
 from jieqian.web.asking import error_values, form_values, waiting
 from jieqian.web.forms import AskForm, new_submission
 from jieqian.web.lot_view import Drawn, LotView, drawn, lot_view
@@ -107,7 +108,7 @@ class TemplePages:
         language = page_language(request)
         collection = self._house.lots.collection(asked.collection)
         lot = self._house.lots.asked_lot(collection.id, asked.lot)
-        how = await self._drawn(request, asked.draw_id, collection, lot)
+        how = await drawn_by(self._house.store, caller_of(request), asked.draw_id, collection, lot)
         asked = replace(asked, draw_id=how.id if how else "")
         response = render(
             request,
@@ -117,7 +118,7 @@ class TemplePages:
             temple=temple_view(collection, language),
             view=lot_view(lot, collection, language),
             drawn=how,
-            suggested=_suggested(language, {"draw": how.id} if how else {}),
+            suggested=suggested(language, {"draw": how.id} if how else {}),
             **await form_values(self._house, asked, Texts(language), error),
         )
         return waiting(response, error)
@@ -129,24 +130,12 @@ class TemplePages:
         slips = [slip for collection in collections for slip in self._few(collection, language)]
         asked = AskForm(question="今年適合換工作嗎？", submission=new_submission())
         values = await form_values(self._house, asked, Texts(language), None)
-        return render(request, "components.html", slips_shown=slips, suggested=_suggested(language, {}), **values)
+        return render(request, "components.html", slips_shown=slips, suggested=suggested(language, {}), **values)
 
     def _few(self, collection: Collection, language: Language) -> list[LotView]:
         """Its first lot, and its first with a long verse."""
         views = [lot_view(lot, collection, language) for lot in self._house.lots.lots(collection.id)]
         return [*views[:1], *[view for view in views[1:] if view.is_long][:1]]
-
-    async def _drawn(self, request: Request, draw_id: str, collection: Collection, lot: Lot) -> Drawn | None:
-        """The caller's draw of that lot, if it is one: an address may name any."""
-        if not draw_id:
-            return None
-        try:
-            draw = await self._house.store.get_draw(draw_id, caller_of(request))
-        except UnknownDraw:
-            return None
-        if draw.result is None or (draw.collection, draw.result.get("number")) != (lot.collection, lot.number):
-            return None
-        return drawn(draw, collection)
 
     def _temple_page(
         self, request: Request, collection: Collection, error: JieqianError | None = None, number: str = ""
@@ -169,7 +158,20 @@ class TemplePages:
         return render(request, "temple_missing.html", 404, nearest=view)
 
 
-def _suggested(language: Language, kept: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
+async def drawn_by(store: TaskStore, caller: str, draw_id: str, collection: Collection, lot: Lot) -> Drawn | None:
+    """The caller's draw of that lot, if it is one: an address may name any."""
+    if not draw_id:
+        return None
+    try:
+        draw = await store.get_draw(draw_id, caller)
+    except UnknownDraw:
+        return None
+    if draw.result is None or (draw.collection, draw.result.get("number")) != (lot.collection, lot.number):
+        return None
+    return drawn(draw, collection)
+
+
+def suggested(language: Language, kept: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
     """By topic each question with the query that fills it in on the same page; `kept` goes along."""
     return {
         topic: [(question, urlencode({**kept, "question": question})) for question in questions]

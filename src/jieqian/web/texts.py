@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
 
@@ -17,6 +17,7 @@ from jieqian.languages import Language, named_language
 LANGUAGE_COOKIE = "jieqian_language"
 #: Keys under this go to the page's scripts too.
 LIVE = "live."
+ERROR = "error."
 #: Each language in its own words.
 LANGUAGE_NAMES: Mapping[Language, str] = {
     Language.ZH_HANT: "繁體中文",
@@ -60,20 +61,32 @@ class Texts:
         }
         return json.dumps(live, ensure_ascii=False)
 
+    def for_faults(self) -> str:
+        """What each error a caller may meet is called on a page, as a JSON object by code."""
+        faults = {
+            key.removeprefix(ERROR): words[self.language] for key, words in catalogue().items() if key.startswith(ERROR)
+        }
+        return json.dumps(faults, ensure_ascii=False)
+
 
 def page_language(request: Request) -> Language:
     """What the visitor reads: `?lang=`, else their earlier choice, else their browser's, else Traditional Chinese."""
     asked = (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE))
-    for tag in (*asked, *_preferences(request.headers.get("accept-language", ""))):
-        language = known_language(tag)
-        if language is not None:
-            return language
-    return Language.ZH_HANT
+    return _first_known((*asked, *_preferences(request.headers.get("accept-language", ""))))
+
+
+def frame_language(request: Request) -> Language:
+    """The same for a page of the widget, which reads no cookie."""
+    return _first_known((request.query_params.get("lang"), *_preferences(request.headers.get("accept-language", ""))))
 
 
 def chosen_language(request: Request) -> Language | None:
     """The language this very request chooses by `?lang=`, to be remembered."""
     return known_language(request.query_params.get("lang"))
+
+
+def _first_known(tags: Iterable[str | None]) -> Language:
+    return next((language for tag in tags if (language := known_language(tag)) is not None), Language.ZH_HANT)
 
 
 def known_language(tag: str | None) -> Language | None:

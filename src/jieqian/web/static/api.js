@@ -1,5 +1,6 @@
-// Calls of the API, by the session cookie.
+// Calls of the API: by the session cookie, or by the token of a page that holds one.
 const base = document.body.dataset.api;
+let bearer = "";
 
 /** What the API answered in place of what was asked: `status` (0: no answer at all) and the problem document. */
 export class ApiError extends Error {
@@ -15,20 +16,33 @@ export function address(path) {
   return base + path;
 }
 
-/** Send `body` (none: nothing), with `headers` besides, and give the JSON of the answer. Throws `ApiError`. */
-export async function call(method, path, body, headers = {}) {
+/** From now on ask by this token, and by no cookie. */
+export function identify(token) {
+  bearer = token;
+}
+
+/** The answer to a request of ours. Throws `ApiError` where there is none, or one that is an error. */
+export async function ask(url, options = {}) {
+  const who = bearer ? { credentials: "omit", headers: { ...options.headers, Authorization: `Bearer ${bearer}` } } : {};
   let answer;
   try {
-    answer = await fetch(address(path), {
-      method,
-      cache: "no-store",
-      headers: body === undefined ? headers : { ...headers, "Content-Type": "application/json" },
-      body: body === undefined ? undefined : JSON.stringify(body),
-    });
+    answer = await fetch(url, { cache: "no-store", ...options, ...who });
   } catch {
     throw new ApiError(0, {});
   }
-  const document = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new ApiError(answer.status, document);
-  return document;
+  if (answer.ok) return answer;
+  const error = new ApiError(answer.status, await answer.clone().json().catch(() => ({})));
+  error.answer = answer;
+  if (answer.status === 401) document.dispatchEvent(new Event("unknown-caller"));
+  throw error;
+}
+
+/** Send `body` (none: nothing), with `headers` besides, and give the JSON of the answer. Throws `ApiError`. */
+export async function call(method, path, body, headers = {}) {
+  const sent = body === undefined ? { headers } : {
+    headers: { ...headers, "Content-Type": "application/json" },
+    body: JSON.stringify(body),
+  };
+  const answer = await ask(address(path), { method, ...sent });
+  return answer.json().catch(() => ({}));
 }

@@ -1,6 +1,6 @@
 // The form that asks: a draw goes with its own number alone; suggested questions fill the field.
 import { call } from "./api.js";
-import { guardInput, prepareQuestions } from "./question.js";
+import { guardInput, prepareQuestions, prepareSuggestions } from "./question.js";
 
 const form = document.getElementById("ask");
 const { collection, lot, draw_id: drawId, question } = form.elements;
@@ -17,21 +17,12 @@ function open() {
   call("GET", `${path}?language=${encodeURIComponent(document.documentElement.lang)}`).catch(() => {});
 }
 
-function suggest(event) {
-  const chip = event.target.closest("a.chip");
-  if (!chip || event.ctrlKey || event.metaKey || event.shiftKey) return;
-  event.preventDefault();
-  question.value = chip.textContent;
-  question.dispatchEvent(new Event("input"));
-  question.focus();
-}
-
 if (lot.type !== "hidden") {
   lot.addEventListener("change", open);
   lot.addEventListener("input", forgetDraw);
   collection.addEventListener("change", forgetDraw);
   guardInput(lot);
 }
-document.getElementById("suggested")?.addEventListener("click", suggest);
+prepareSuggestions(question);
 prepareQuestions();
 document.getElementById("problem")?.focus();

@@ -33,13 +33,35 @@ function sendOnce(form) {
   const button = form.querySelector("button[type=submit]");
   const label = button.textContent;
   form.addEventListener("submit", (event) => {
-    if (form.dataset.sent) event.preventDefault();
+    if (form.dataset.sent) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
     form.dataset.sent = "yes";
     button.textContent = text("sending");
   });
-  window.addEventListener("pageshow", () => {
+  const release = () => {
     delete form.dataset.sent;
     button.textContent = label;
+  };
+  window.addEventListener("pageshow", release);
+  form.addEventListener("unsent", release);
+}
+
+/** It was not sent after all, and may be again. */
+export function allowAgain(form) {
+  form.dispatchEvent(new Event("unsent"));
+}
+
+/** Put a question often asked into the field when it is chosen. */
+export function prepareSuggestions(field) {
+  document.getElementById("suggested")?.addEventListener("click", (event) => {
+    const chip = event.target.closest("a.chip");
+    if (!chip || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    field.value = chip.textContent;
+    field.dispatchEvent(new Event("input"));
+    field.focus();
   });
 }
 

@@ -10,12 +10,14 @@ const SHORTEST_WAIT = 2000;
 const LONGEST_WAIT = 30000;
 
 /**
- * Follow the task. `told` is called with each event's type and data, once each; `lost` and `back` as the connection
- * goes and comes; `ended` with the task where it ended unseen; `gone` where it was erased. One of the last two, or a
- * final event, is the end. Gives a function that ends it before.
+ * Follow the task, at `events` if its stream is not at the usual address. `told` is called with each event's type and
+ * data, once each; `lost` and `back` as the connection goes and comes; `ended` with the task where it ended unseen;
+ * `gone` where it was erased. One of the last two, or a final event, is the end. Gives a function that ends it before.
  */
-export function follow(taskId, { told, lost, back, ended, gone }) {
+export function follow(taskId, { events, told, lost, back, ended, gone }) {
   const path = `/tasks/${encodeURIComponent(taskId)}`;
+  // In the widget its address holds good for some minutes only: the task tells of the next one.
+  let stream = events ?? address(`${path}/events`);
   let source = null;
   let last = 0;
   let over = false;
@@ -24,7 +26,9 @@ export function follow(taskId, { told, lost, back, ended, gone }) {
   let timer = 0;
 
   function open() {
-    source = new EventSource(address(`${path}/events`) + (last ? `?after=${last}` : ""));
+    const url = new URL(stream, location.href);
+    if (last) url.searchParams.set("after", last);
+    source = new EventSource(url);
     source.onopen = () => {
       wait = SHORTEST_WAIT;
       back();
@@ -65,8 +69,13 @@ export function follow(taskId, { told, lost, back, ended, gone }) {
         ended(task);
         return;
       }
+      stream = task.events_url;
       open();
     } catch (error) {
+      if (error.status === 401) {
+        finish(); // whoever holds the token says so
+        return;
+      }
       if (error.status === 404) {
         finish();
         gone();
