@@ -1,5 +1,7 @@
 // Calls of the API, by the session cookie.
 const base = document.body.dataset.api;
+// An answer that does not come in this time is none: the line may be dead.
+const PATIENCE = 15000;
 
 /** What the API answered in place of what was asked: `status` (0: no answer at all) and the problem document. */
 export class ApiError extends Error {
@@ -22,6 +24,7 @@ export async function call(method, path, body) {
     answer = await fetch(address(path), {
       method,
       cache: "no-store",
+      signal: AbortSignal.timeout?.(PATIENCE),
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
