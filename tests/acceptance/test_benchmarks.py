@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,28 @@ def test_how_fast_models_write(run: Commands, ollama: ModelServer) -> None:
     assert all(one["without_the_model"] == 0 and one["first_token"]["p50"] > 0 for one in told)
 
 
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium is not installed")
+def test_the_pages_in_a_browser(run: Commands) -> None:
+    with run.begun("bench", "pages", "--runs", "1", "--no-model", "--out", "out", "--json") as process:
+        _, told_on_the_way = process.communicate(timeout=280)
+    assert process.returncode == 0, told_on_the_way
+    told = json.loads((run.folder / "out" / "pages.json").read_text(encoding="utf-8"))
+    assert len({(one["page"], one["profile"]) for one in told["pages"]}) == 10
+    for one in told["pages"]:
+        assert 0 < one["warm_bytes"] < one["wire_bytes"] < 100_000, one
+        assert one["wire_bytes"] == sum(one["bytes_by_type"].values())
+        assert 0 < one["cold_painted_ms"]["p50"] <= one["cold_usable_ms"]["p50"]
+    assert len(told["asked"]) == 3
+    for one in told["asked"]:
+        assert 0 < one["lot_ms"]["p50"] <= one["first_section_text_ms"]["p50"]
+
+
+def test_pages_without_a_browser_are_told_so(run: Commands) -> None:
+    answer = run("bench", "pages", PATH="/nowhere")
+    assert answer.returncode == 1
+    assert "There is no browser" in answer.stderr.splitlines()[-1]
+
+
 def test_a_lot_that_was_opened_is_asked_about_warmed(run: Commands, ollama: ModelServer) -> None:
     ollama.script(default={"first_token_ms": 5, "tokens_per_second": 2000, "tokens": 300})
     answer = run("bench", "speed", "--runs", "2", "--out", "out", JIEQIAN_LLM_BASE_URL=ollama.url)
@@ -83,6 +106,7 @@ def test_a_full_service_beside_a_new_one(run: Commands) -> None:
         (("overhead", "--at-once", "x"), "write numbers"),
         (("speed", "--language", "fr"), "--language is one of"),
         (("load", "--clients", "99999"), "write numbers"),
+        (("pages", "--beside", "nowhere"), "Name a src folder"),
     ],
 )
 def test_wrong_usage_is_two_and_one_line(run: Commands, arguments: tuple[str, ...], told: str) -> None:

@@ -176,9 +176,11 @@ def test_the_cookie_is_for_this_path_and_for_tls_alone(proxy: Proxy) -> None:
     assert ("; Secure" in forged.call("GET", "/api/v1/modes", headers=proto).headers["set-cookie"]) is proxy.secure
 
 
-def test_a_page_is_compressed_where_the_example_says_so(proxy: Proxy, visitor: Visitor) -> None:
+def test_a_page_is_compressed_anyhow_and_json_where_the_example_says_so(proxy: Proxy, visitor: Visitor) -> None:
     page = visitor.call("GET", "/", headers={"Accept-Encoding": ACCEPT})
-    assert (page.headers.get("content-encoding") in ("gzip", "zstd")) is (proxy.base == "")
+    assert page.headers.get("content-encoding") in ("gzip", "zstd")
+    listed = visitor.call("GET", "/api/v1/collections", headers={"Accept-Encoding": ACCEPT})
+    assert (listed.headers.get("content-encoding") in ("gzip", "zstd")) is (proxy.base == "")
 
 
 def test_the_limit_counts_the_askers_address_which_nobody_can_forge(proxy: Proxy, model: ModelServer) -> None:

@@ -52,11 +52,11 @@ class Running:
 
 
 @contextmanager
-def service(settings: dict[str, str], *, data_dir: Path | None = None) -> Iterator[Running]:
+def service(settings: dict[str, str], *, data_dir: Path | None = None, source: Path | None = None) -> Iterator[Running]:
     """Run `jieqian serve` with these settings (names without the prefix) over the caller's own environment.
 
-    Its data lies in a folder that is thrown away, unless `data_dir` names one. Raises `UsageError` where it does not
-    start.
+    Its data lies in a folder that is thrown away, unless `data_dir` names one. `source`: the `src` folder of another
+    state of the program to run in place of this one. Raises `UsageError` where it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="jieqian-bench-") as folder:
         data = data_dir or Path(folder) / "data"
@@ -64,6 +64,8 @@ def service(settings: dict[str, str], *, data_dir: Path | None = None) -> Iterat
         # Asked about are collections of the package and made ones, whichever the caller offers.
         own = {"COLLECTIONS": "", **settings, "DATA_DIR": str(data), "ADMIN_TOKEN": token, "RATE_LIMIT_PER_MINUTE": "0"}
         environment = {**os.environ, **{f"JIEQIAN_{name}": value for name, value in own.items()}}
+        if source is not None:
+            environment["PYTHONPATH"] = str(source.resolve())
         begun = time.monotonic()
         with (Path(folder) / "log").open("w+", encoding="utf-8") as log:
             process = subprocess.Popen(

@@ -162,6 +162,30 @@ def quality(
     _run(lambda advance: benchmark.measure(ways, labelled_questions(), advance), out, as_json)
 
 
+@app.command()
+def pages(
+    runs: Annotated[int, typer.Option(help="Visits of each page, and readings asked for.", min=1, max=100)] = 5,
+    beside: Annotated[
+        Path | None, typer.Option(help="The src folder of another state of the program, visited in turn with this one.")
+    ] = None,
+    model: Annotated[bool, typer.Option("--model/--no-model", help="Also ask the embedded model.")] = True,
+    out: Out = _OUT,
+    as_json: Json = False,
+) -> None:
+    """What a first visit weighs, when pages can be used on a slow phone, and when a reading begins to show.
+
+    In a real browser: needs Chromium or Chrome, and Playwright (pip install 'jieqian[dev]').
+
+    Example: jieqian bench pages --runs 5 --out report
+    """
+    from jieqian.bench import pages as benchmark
+
+    if beside is not None and not (beside / "jieqian" / "__main__.py").is_file():
+        raise UsageError(f"--beside {beside}: there is no jieqian in it. Name a src folder.", usage=True)
+    plan = benchmark.Plan(runs=runs, beside=beside, with_model=model)
+    _run(lambda advance: benchmark.measure(plan, advance), out, as_json)
+
+
 def _run(measure: Callable[[Advance], Awaitable[Report]], out: Path, as_json: bool) -> None:
     from jieqian.bench.charts import EXTRA, can_draw
 

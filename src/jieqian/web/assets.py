@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +11,8 @@ from importlib.resources import files
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+
+from jieqian.web.compression import FEWEST_BYTES, gzipped, takes_gzip
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -19,15 +22,21 @@ _TYPES = {
 }
 _FOR_GOOD = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "public, no-cache"
+_IMPORT = re.compile(r'^import .*"\./([\w.-]+)";$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file as it is sent; `etag` is quoted."""
+    """One file as it is sent; `etag` is quoted. `small` is the content as gzip, None where that gains nothing.
+
+    `imports`: every script that this one leads to, itself left out.
+    """
 
     content: bytes
     media_type: str
     etag: str
+    small: bytes | None = None
+    imports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +50,30 @@ class Assets:
 @lru_cache(maxsize=1)
 def assets() -> Assets:
     """Read the package's static files."""
-    found: dict[str, Asset] = {}
+    contents: dict[str, bytes] = {}
     whole = hashlib.sha256()
     for entry in sorted(files(__package__).joinpath("static").iterdir(), key=lambda entry: entry.name):
-        media_type = _TYPES.get(entry.name[entry.name.rfind(".") :])
-        if media_type is None:
-            continue
-        content = entry.read_bytes()
-        whole.update(entry.name.encode() + b"\0" + content + b"\0")
-        found[entry.name] = Asset(content, media_type, f'"{hashlib.sha256(content).hexdigest()[:32]}"')
-    return Assets(whole.hexdigest()[:12], found)
+        if entry.name[entry.name.rfind(".") :] in _TYPES:
+            contents[entry.name] = content = entry.read_bytes()
+            whole.update(entry.name.encode() + b"\0" + content + b"\0")
+    return Assets(whole.hexdigest()[:12], {name: _asset(name, contents) for name in contents})
+
+
+def _asset(name: str, contents: Mapping[str, bytes]) -> Asset:
+    content, ending = contents[name], name[name.rfind(".") :]
+    etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    small = gzipped(content) if ending != ".png" and len(content) >= FEWEST_BYTES else None
+    return Asset(content, _TYPES[ending], etag, small, _imports(name, contents) if ending == ".js" else ())
+
+
+def _imports(name: str, contents: Mapping[str, bytes]) -> tuple[str, ...]:
+    """All that a script imports and what those do, the nearest first."""
+    found, at = [name], 0
+    while at < len(found):
+        named = _IMPORT.findall(contents[found[at]].decode())
+        found += [other for other in named if other in contents and other not in found]
+        at += 1
+    return tuple(found[1:])
 
 
 async def static_file(request: Request) -> Response:
@@ -60,8 +83,12 @@ async def static_file(request: Request) -> Response:
     if asset is None:
         return PlainTextResponse("There is no such file.\n", 404)
     lasting = request.path_params["version"] == known.version
-    headers = {"ETag": asset.etag, "Cache-Control": _FOR_GOOD if lasting else _ASK_AGAIN}
+    small = asset.small if takes_gzip(request.headers) else None
+    headers = {"ETag": asset.etag if small is None else f"W/{asset.etag}"}
+    headers |= {"Cache-Control": _FOR_GOOD if lasting else _ASK_AGAIN, "Vary": "Accept-Encoding"}
     held = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
     if asset.etag in held:
         return Response(status_code=304, headers=headers)
-    return Response(asset.content, media_type=asset.media_type, headers=headers)
+    if small is not None:
+        headers["Content-Encoding"] = "gzip"
+    return Response(small or asset.content, media_type=asset.media_type, headers=headers)

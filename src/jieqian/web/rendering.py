@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -15,6 +16,7 @@ from jieqian.api.addresses import base_path_of, path_for
 from jieqian.cache.suggested import questions_by_topic
 from jieqian.languages import Language
 from jieqian.web.assets import assets
+from jieqian.web.compression import shrink
 from jieqian.web.texts import LANGUAGE_COOKIE, LANGUAGE_NAMES, Texts, catalogue, chosen_language, page_language
 
 #: What of an address the choice of a language keeps.
@@ -63,13 +65,18 @@ def render(
     """
     language = frame or page_language(request)
     texts = Texts(language)
+
+    def asset(file: str) -> str:
+        return path_for(request, "static", version=assets().version, file=file)
+
     html = _templates.get_template(template).render(
         t=texts,
         lang=language.value,
         language_names=LANGUAGE_NAMES,
         in_language=lambda tag: _in_language(request, tag, here),
         path_for=lambda name, **parameters: path_for(request, name, **parameters),
-        asset=lambda file: path_for(request, "static", version=assets().version, file=file),
+        asset=asset,
+        script=lambda file: _script(file, asset),
         seconds_text=seconds_text,
         api_base=f"{base_path_of(request)}/api/v1",
         **values,
@@ -77,6 +84,8 @@ def render(
     vary = "Accept-Language, Authorization" if frame else "Accept-Language, Cookie"
     headers = {"Cache-Control": "no-store", "Content-Language": language.value, "Vary": vary}
     response = HTMLResponse(html, status, headers)
+    if "form_token" not in values:  # the length of what holds a secret must not tell of it
+        shrink(response, request.headers)
     if remember and frame is None:
         _remember(request, response, chosen_language(request))
     return response
@@ -86,6 +95,14 @@ def draw(template: str, language: Language, values: Mapping[str, Any]) -> Respon
     """An SVG picture, every text in it escaped. Never stored by a cache, as a page is not."""
     svg = _templates.get_template(template).render(t=Texts(language), **values)
     return Response(svg, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
+
+
+def _script(file: str, asset: Callable[[str], str]) -> Markup:
+    """A module and, at once, all it leads to: a browser would find each only after the one that imports it."""
+    ahead = [
+        Markup('<link rel="modulepreload" href="{}">').format(asset(name)) for name in assets().files[file].imports
+    ]
+    return Markup("\n").join([Markup('<script type="module" src="{}"></script>').format(asset(file)), *ahead])
 
 
 def _in_language(request: Request, tag: Language, here: str | None) -> str:

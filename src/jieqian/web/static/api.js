@@ -1,5 +1,7 @@
 // Calls of the API: by the session cookie, or by the token of a page that holds one.
 const base = document.body.dataset.api;
+// An answer that does not come in this time is none: the line may be dead.
+const PATIENCE = 15000;
 let bearer = "";
 
 /** What the API answered in place of what was asked: `status` (0: no answer at all) and the problem document. */
@@ -26,7 +28,7 @@ export async function ask(url, options = {}) {
   const who = bearer ? { credentials: "omit", headers: { ...options.headers, Authorization: `Bearer ${bearer}` } } : {};
   let answer;
   try {
-    answer = await fetch(url, { cache: "no-store", ...options, ...who });
+    answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout?.(PATIENCE), ...options, ...who });
   } catch {
     throw new ApiError(0, {});
   }

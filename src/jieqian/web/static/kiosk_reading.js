@@ -103,11 +103,12 @@ export function followReading({ taskId, language }, { ended, cared }) {
       trouble(text("stop_failed"));
     }
   });
-  return follow(taskId, {
+  const { end: endFollowing } = follow(taskId, {
     told: (type, data) => handlers[type]?.(data),
     lost: () => trouble(text("connection_lost")),
     back: () => trouble(""),
     ended: ({ status, sections, timings }) => end(status, { sections, timings }),
     gone: () => end("failed"),
   });
+  return endFollowing;
 }

@@ -8,11 +8,16 @@ const TYPES = [
 const FINAL = new Set(["completed", "failed", "stopped"]);
 const SHORTEST_WAIT = 2000;
 const LONGEST_WAIT = 30000;
+// After so long without an event the line may be dead, and no browser says so; a model that is slow may be as quiet.
+const SILENCE = 45000;
+// A page looked at again after so long without one asks at once.
+const SLEPT = 15000;
 
 /**
  * Follow the task, at `events` if its stream is not at the usual address. `told` is called with each event's type and
  * data, once each; `lost` and `back` as the connection goes and comes; `ended` with the task where it ended unseen;
- * `gone` where it was erased. One of the last two, or a final event, is the end. Gives a function that ends it before.
+ * `gone` where it was erased, or is no longer this browser's. One of the last two, or a final event, is the end. Gives
+ * `again`, which tries again at once, and `end`, which ends it before.
  */
 export function follow(taskId, { events, told, lost, back, ended, gone }) {
   const path = `/tasks/${encodeURIComponent(taskId)}`;
@@ -24,13 +29,17 @@ export function follow(taskId, { events, told, lost, back, ended, gone }) {
   let looking = false;
   let wait = SHORTEST_WAIT;
   let timer = 0;
+  let heard = 0;
 
   function open() {
     const url = new URL(stream, location.href);
     if (last) url.searchParams.set("after", last);
+    source?.close();
     source = new EventSource(url);
+    lookLater(SILENCE);
     source.onopen = () => {
       wait = SHORTEST_WAIT;
+      hear();
       back();
     };
     source.onerror = () => {
@@ -42,9 +51,20 @@ export function follow(taskId, { events, told, lost, back, ended, gone }) {
     for (const type of TYPES) source.addEventListener(type, take);
   }
 
+  function lookLater(milliseconds) {
+    clearTimeout(timer);
+    timer = setTimeout(look, milliseconds);
+  }
+
+  function hear() {
+    heard = Date.now();
+    lookLater(SILENCE);
+  }
+
   function take(event) {
     if (over) return;
-    last = Number(event.lastEventId); // of an update without an id: the id before it
+    hear();
+    last = Number(event.lastEventId) || last; // of an update without an id: the id before it on this connection, or none
     if (FINAL.has(event.type)) finish();
     told(event.type, JSON.parse(event.data));
   }
@@ -54,8 +74,9 @@ export function follow(taskId, { events, told, lost, back, ended, gone }) {
     clearTimeout(timer);
     source.close();
     document.removeEventListener("visibilitychange", wake);
-    window.removeEventListener("online", wake);
     window.removeEventListener("pageshow", wake);
+    window.removeEventListener("offline", lost);
+    window.removeEventListener("online", look);
   }
 
   async function look() {
@@ -64,6 +85,7 @@ export function follow(taskId, { events, told, lost, back, ended, gone }) {
     looking = true;
     try {
       const task = await call("GET", path);
+      if (over) return;
       if (["completed", "failed", "stopped"].includes(task.status)) {
         finish();
         ended(task);
@@ -72,6 +94,7 @@ export function follow(taskId, { events, told, lost, back, ended, gone }) {
       stream = task.events_url;
       open();
     } catch (error) {
+      if (over) return;
       if (error.status === 401) {
         finish(); // whoever holds the token says so
         return;
@@ -81,21 +104,24 @@ export function follow(taskId, { events, told, lost, back, ended, gone }) {
         gone();
         return;
       }
-      timer = setTimeout(look, wait);
+      lost();
+      lookLater(wait);
       wait = Math.min(wait * 2, LONGEST_WAIT);
     } finally {
       looking = false;
     }
   }
 
-  // A phone that slept, or a page brought back from the browser's cache, may hold a closed stream.
+  // A phone that slept, or a page brought back from the browser's cache, may hold a closed stream, or a dead one.
   function wake() {
-    if (document.visibilityState === "visible" && source.readyState === EventSource.CLOSED) look();
+    const quiet = source.readyState === EventSource.CLOSED || Date.now() - heard > SLEPT;
+    if (document.visibilityState === "visible" && quiet) look();
   }
 
   document.addEventListener("visibilitychange", wake);
-  window.addEventListener("online", wake);
   window.addEventListener("pageshow", wake);
+  window.addEventListener("offline", lost);
+  window.addEventListener("online", look);
   open();
-  return finish;
+  return { again: look, end: finish };
 }

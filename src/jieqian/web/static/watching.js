@@ -13,7 +13,10 @@ const TIMES = {
   queue: "queue_wait_ms", poem: "poem_lookup_ms", retrieval: "rag_retrieval_ms", generation: "llm_generation_ms",
   validation: "validation_ms", total: "total_time_ms",
 };
+// The connection lost for so long: no longer a matter of a moment.
+const LONG_AWAY = 20000;
 let ticking = 0;
+let away = 0;
 
 function show(id, shown, content) {
   const element = at(id);
@@ -83,7 +86,7 @@ function finish(status, { sections = {}, sources, timings, problem } = {}) {
   setStatus(status);
   at("queue").textContent = "";
   at("elapsed").textContent = "";
-  show("trouble", false);
+  connectionBack();
   if (problem?.detail) show("failure", true, problem.detail);
   if (timings) showTimings(timings);
   for (const waiting of document.querySelectorAll("[data-stage] dd")) {
@@ -105,21 +108,40 @@ const HANDLERS = {
   stopped: ({ sections }) => finish("stopped", { sections }),
 };
 
+function connectionLost() {
+  if (away) return;
+  show("trouble", true, text("connection_lost"));
+  away = setTimeout(() => {
+    show("trouble", true, text("connection_away"));
+    show("again", true);
+  }, LONG_AWAY);
+}
+
+function connectionBack() {
+  clearTimeout(away);
+  away = 0;
+  show("trouble", false);
+  const again = at("again");
+  if (again === document.activeElement) at("content").focus();
+  again.hidden = true;
+}
+
 function watch() {
-  follow(task.dataset.task, {
+  const { again } = follow(task.dataset.task, {
     events: task.dataset.events,
     told: (type, data) => HANDLERS[type]?.(data),
-    lost: () => show("trouble", true, text("connection_lost")),
-    back: () => show("trouble", false),
+    lost: connectionLost,
+    back: connectionBack,
     ended: ({ status, sections, sources, timings, error }) =>
       finish(status, { sections, sources, timings, problem: error }),
     gone() {
       clearInterval(ticking);
       at("whole").remove();
       at("asked").remove();
-      show("erased", true, text("erased"));
+      show("erased", true);
     },
   });
+  at("again").addEventListener("click", again);
 }
 
 function tick() {
