@@ -85,7 +85,7 @@ def convert_language(domain: str, language: Language, template: Catalog, toml: d
             continue
         key = message.context
         kept = before.get(key)
-        string: object
+        string: str | list[str] | tuple[str, ...] | None
         if key in toml:
             string, flags = as_string(message, toml[key][language], catalog), set()
         elif kept is not None:
@@ -106,7 +106,8 @@ def as_string(message: Message, words: str, catalog: Catalog) -> str | tuple[str
     return (message.id[0], words) if catalog.num_plurals == 2 else (words,) * catalog.num_plurals
 
 
-def forms_of(string) -> tuple[object, ...]:
+def forms_of(string: object) -> tuple[object, ...]:
+    """The forms of a `msgstr`."""
     return tuple(string) if isinstance(string, list | tuple) else (string,)
 
 
