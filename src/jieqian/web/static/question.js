@@ -29,13 +29,24 @@ function sendByControlEnter(field) {
   });
 }
 
+function notSent(button) {
+  const told = document.createElement("p");
+  told.className = "problem";
+  told.setAttribute("role", "alert");
+  told.textContent = text("not_sent");
+  button.before(told);
+  window.addEventListener("online", () => told.remove(), { once: true });
+}
+
 function sendOnce(form) {
   const button = form.querySelector("button[type=submit]");
   const label = button.textContent;
   form.addEventListener("submit", (event) => {
-    if (form.dataset.sent) {
+    if (form.dataset.sent || !navigator.onLine) {
       event.preventDefault();
       event.stopImmediatePropagation();
+      if (!form.dataset.sent && !form.querySelector("[role=alert]")) notSent(button);
+      return;
     }
     form.dataset.sent = "yes";
     button.textContent = text("sending");

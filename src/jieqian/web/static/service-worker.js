@@ -53,9 +53,8 @@ self.addEventListener("install", (event) => {
 self.addEventListener("activate", (event) => event.waitUntil(forgetOthers()));
 self.addEventListener("fetch", (event) => {
   const { request } = event;
-  if (request.method !== "GET") return;
   if (request.mode === "navigate" && request.url.startsWith(base.href)) event.respondWith(page(request));
-  else if (request.url.startsWith(files)) event.respondWith(file(request));
+  else if (request.method === "GET" && request.url.startsWith(files)) event.respondWith(file(request));
 });
 self.addEventListener("notificationclick", (event) => {
   event.notification.close();

@@ -15,6 +15,7 @@ const TIMES = {
 };
 // The connection lost for so long: no longer a matter of a moment.
 const LONG_AWAY = 20000;
+const GONE = new Set(["unknown_lot", "unknown_collection"]);
 let ticking = 0;
 let away = 0;
 
@@ -87,7 +88,7 @@ function finish(status, { sections = {}, sources, timings, problem } = {}) {
   at("queue").textContent = "";
   at("elapsed").textContent = "";
   connectionBack();
-  if (problem?.detail) show("failure", true, problem.detail);
+  if (problem) show("failure", true, text(GONE.has(problem.code) ? "failure_gone" : "failure_other"));
   if (timings) showTimings(timings);
   for (const waiting of document.querySelectorAll("[data-stage] dd")) {
     if (waiting.textContent === text("stage_running")) waiting.textContent = "";
