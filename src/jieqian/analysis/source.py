@@ -20,7 +20,11 @@ from jieqian.analysis.stamps import first_stamp
 #: What is read at once, and how long a line may be: a longer one is passed over, so it never has to be held.
 CHUNK = 1 << 18
 LONGEST_LINE = 1 << 16
+#: So many chunks are looked through for a log's first stamp.
+_LOOKED_AT = 4
 STDIN = "-"
+#: Enough to see what a file is.
+_START = 16
 _GZIP = b"\x1f\x8b"
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 #: A log begins with a figure or a brace; so does one in UTF-16 without its mark.
@@ -114,18 +118,19 @@ def _first_stamp(source: Source) -> float | None:
         return None
     try:
         with closing(source.batches(lambda _: None)) as batches:
-            for batch in batches:
-                return first_stamp(batch.lines)
+            for batch, _ in zip(batches, range(_LOOKED_AT), strict=False):
+                if (stamp := first_stamp(batch.lines)) is not None:
+                    return stamp
     except Unreadable:
         return None
     return None
 
 
 def _batches(name: str, file: ReadsToo, on_progress: Callable[[int], None]) -> Iterator[Batch]:
-    start = file.read(len(_GZIP))
+    start = file.read(_START)
     raw = io.BufferedReader(_Counted(file, start, on_progress), CHUNK)
     try:
-        reads: Reads = gzip.GzipFile(fileobj=raw) if start == _GZIP else raw
+        reads: Reads = gzip.GzipFile(fileobj=raw) if start.startswith(_GZIP) else raw
         yield from _split(_decoded(_chunks(name, reads)))
     finally:
         raw.detach()
@@ -144,7 +149,7 @@ class _Counted(io.RawIOBase):
         return True
 
     def readinto(self, into: bytearray | memoryview, /) -> int:  # type: ignore[override]
-        got = self._start or self._file.read1(len(into))
+        got = self._start + self._file.read1(len(into) - len(self._start))
         self._start = b""
         into[: len(got)] = got
         self._told += len(got)
