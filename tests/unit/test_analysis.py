@@ -104,6 +104,24 @@ def test_tasks_that_overlap_are_told_apart(tmp_path: Path, seed: int) -> None:
     assert (told["lines_without_task"], told["throughput"]["most_at_once"]) == (0, 4)
 
 
+@pytest.mark.parametrize("lots", [1, 3])
+@pytest.mark.parametrize("seed", range(8))
+def test_three_workers_for_a_while_often_at_the_same_lot(tmp_path: Path, seed: int, lots: int) -> None:
+    numbers = random.Random(seed)
+    free, times, tasks = [0, 0, 0], [], []
+    for number in range(30):
+        worker = free.index(min(free))
+        begun, seconds = free[worker] + numbers.randint(0, 4), numbers.randint(1, 40)
+        lot, step = numbers.randint(1, lots), numbers.random() * 0.9
+        tasks.append(older_task(f"task-{number}", f"worker-{worker}", begun, lot, seconds=seconds, step=step))
+        times.append(seconds * 1000)
+        free[worker] = begun + seconds + 5
+    told = document(tmp_path, older_log(*tasks))
+    assert told["tasks"]["completed"] == 30
+    assert told["stages"]["generation"]["count"] == 30
+    assert told["stages"]["generation"]["mean_ms"] == pytest.approx(sum(times) / 30, abs=0.1)
+
+
 def test_a_line_that_names_its_worker_is_of_the_task_it_holds(tmp_path: Path) -> None:
     lines = [
         "10:00:00 - Worker worker-1 starting task aaaa",

@@ -21,10 +21,10 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 class Dialect(Enum):
     """Whose log it is."""
 
-    OWN_TEXT = "jieqian, text"
-    OWN_JSON = "jieqian, JSON"
-    OLDER = "older, plain text"
-    OLDER_PERF = "older, with [PERF] figures"
+    OWN_TEXT = "jieqian text"
+    OWN_JSON = "jieqian JSON"
+    OLDER = "older plain text"
+    OLDER_PERF = "older with [PERF] figures"
 
 
 class Kind(Enum):

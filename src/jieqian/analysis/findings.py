@@ -76,13 +76,16 @@ def _generation(ground: Ground) -> Iterator[Finding]:
         evidence += f"; the first text came after {in_words(tally.first_text.mean)} on average"
     if tally.speed.count:
         evidence += f"; {tally.speed.mean:.0f} tokens a second"
+    booked = ground.each(tally.booked_ms)
+    if booked:
+        evidence += f"; about {in_words(booked)} of each are retrievals, as told below"
     most = (figures.share or 0.0) > 0.5
     yield Finding(
         f"The model {'is what askers wait for' if most else 'takes a part of the wait'}: generation is {share} of it.",
         evidence + ".",
         "Try a faster model or the fast mode, keep answers for questions that come again, and show text as it is "
         "written. The gain is what a model that took no time would save.",
-        cost,
+        max(0.0, cost - booked),
     )
 
 

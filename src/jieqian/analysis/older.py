@@ -20,6 +20,8 @@ _ASKED = rb"(?P<asked>.*)"
 _NAMED_WORKER = re.compile(rb"\bworker-?\d{1,6}\b")
 _NAMED_TASK = re.compile(rb"[Tt]ask[ _=:id]*([0-9a-fA-F]{8}-[0-9a-fA-F-]{27})")
 _FIGURE = re.compile(r"(\w+)=(\d+(?:\.\d+)?)ms")
+#: A log tells the start of a question; so much of it is enough to know it again.
+_LONGEST_ASKED = 80
 _SERIOUS = (b"ERROR", b"CRITICAL")
 _PERF = {"RAG retrieval": "RAG", "LLM generation": "LLM", "Validation": "Validation"}
 
@@ -122,7 +124,7 @@ def _entry(kind: Kind, parts: Mapping[str, bytes], said: bytes, bare: Entry) -> 
         task=task,
         worker=worker,
         lot=lot,
-        asked=told.get("asked"),
+        asked=told["asked"][:_LONGEST_ASKED] if "asked" in told else None,
         text=cause_of(told["text"]) if told.get("text") else "",
         figures=_figures(told),
     )

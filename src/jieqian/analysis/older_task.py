@@ -11,6 +11,15 @@ from jieqian.analysis.entry import Entry, Kind
 _APART_MS = 2000.0
 _AT_THE_END = (Kind.DATABASE_VALIDATED, Kind.FAQ, Kind.SUCCESS, Kind.COMPLETED)
 _WRITTEN = (Kind.VALIDATED, Kind.INTERPRETED, *_AT_THE_END)
+#: What comes just before a line, if all is as usual.
+_BEFORE = {
+    Kind.LOT: (Kind.PROCESSING, Kind.STARTED),
+    Kind.GET_POEM: (Kind.LOT,),
+    Kind.RETRIEVED: (Kind.GET_POEM, Kind.FOUND),
+    Kind.FOUND: (Kind.GET_POEM, Kind.RETRIEVED),
+    Kind.QUERY: (Kind.RETRIEVED, Kind.FOUND),
+    Kind.ATTEMPT: (Kind.QUERY, Kind.ATTEMPT_FAILED),
+}
 _LOOKUPS = (Kind.GET_POEM, Kind.RETRIEVED, Kind.FOUND, Kind.QUERY)
 
 
@@ -23,6 +32,7 @@ class OlderTask:
     last: dict[Kind, float] = field(default_factory=dict)
     counts: dict[Kind, int] = field(default_factory=dict)
     perf: dict[str, float] = field(default_factory=dict)
+    now: Kind | None = None
     worker: str | None = None
     lot: str | None = None
     asked: str | None = None
@@ -55,6 +65,12 @@ class OlderTask:
             return self._fits_perf(next(iter(entry.figures), ""))
         return wrote and kind not in has
 
+    def expects(self, kind: Kind) -> bool:
+        """Whether such a line comes next if all is as usual."""
+        if kind is Kind.QUERY and Kind.FOUND not in self.counts:
+            return False
+        return self.now in _BEFORE.get(kind, ())
+
     def _fits_perf(self, name: str) -> bool:
         if name in self.perf:
             return False
@@ -62,7 +78,7 @@ class OlderTask:
 
     def take(self, entry: Entry) -> None:
         """Mark what the line tells."""
-        kind = entry.kind
+        kind = self.now = entry.kind
         if entry.at is not None:
             self.first.setdefault(kind, entry.at)
             self.last[kind] = entry.at

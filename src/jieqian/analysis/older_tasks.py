@@ -107,8 +107,7 @@ class OlderTasks:
             return held[0] if _same(held[0], entry) else None
         fitting = [task for task in held if task.fits(entry) and _same(task, entry)]
         fitting = [task for task in fitting if entry.lot is not None and task.lot == entry.lot] or fitting
-        if entry.kind is Kind.ATTEMPT:
-            fitting = [task for task in fitting if Kind.QUERY in task.counts] or fitting
+        fitting = [task for task in fitting if task.expects(entry.kind)] or fitting
         if len(fitting) == 1:
             return fitting[0]
         if entry.kind in _AFTER_A_WAIT:

@@ -19,7 +19,7 @@ COLOURS = {
     Stage.VALIDATION: "#8a5a83",
     Stage.FAQ: "#3a8f8c",
     Stage.OTHER: "#a59a4c",
-    Stage.TOTAL: "#333333",
+    Stage.TOTAL: "#5a6b7d",
 }
 
 

@@ -29,7 +29,7 @@ class Format(Enum):
 
 
 def analyze(
-    logs: Annotated[list[str], typer.Argument(metavar="LOG...", help="Log files, gzip too; - for stdin.")],
+    logs: Annotated[list[str], typer.Argument(metavar="LOG", help="Log files, gzip too; - for stdin.")],
     how: Annotated[Format, typer.Option("--format", help="table, markdown, json or html.")] = Format.TABLE,
     slowest: Annotated[int, typer.Option("--tasks", help="Timelines of so many of the slowest.", min=0, max=1000)] = 5,
 ) -> None:
