@@ -60,6 +60,8 @@ def test_every_format_comes_out_and_nothing_else(run: Commands) -> None:
         assert (answer.returncode, answer.stderr) == (0, "")
         assert mark in answer.stdout
         assert "\\[PERF\\] figures" in answer.stdout if form == "markdown" else "[PERF] figures" in answer.stdout
+    plain = run("analyze", str(LOG), "--format", "html", PYTHONIOENCODING="ascii")
+    assert "&#177; 1 s" in plain.stdout, "a page loses nothing where stdout cannot hold it"
     assert not run.data_dir.exists(), "it needs no data folder and makes none"
 
 

@@ -284,6 +284,15 @@ def test_older_lines_in_any_order_end_each_task_once(steps: list[tuple[int, int]
     assert all(ms >= 0 for stage in tally.stages.values() for ms in [stage.samples.least])
 
 
+def test_stamps_without_a_day_and_with_one_in_one_report(tmp_path: Path) -> None:
+    tasks = older_log(
+        older_task("first", "worker-1", 0, 1, seconds=10), older_task("second", "worker-1", 50, 2, seconds=10)
+    )
+    told = document(tmp_path, EXCERPT, tasks)
+    assert told["tasks"]["completed"] == 3
+    assert told["throughput"]["span_seconds"] == 64
+
+
 def test_tasks_that_never_end_are_let_go(tmp_path: Path) -> None:
     from jieqian.analysis.timelines import MOST_UNDER_WAY
 

@@ -13,6 +13,8 @@ from jieqian.analysis.figures import Samples
 MOST_NAMES = 200
 _OTHERS = "others"
 _MINUTE = 60
+#: Moments without a day are counted from the log's first midnight; those with one from the year 1.
+_UNDATED_SECONDS = 100 * 365 * 86400
 
 
 class Names:
@@ -64,6 +66,7 @@ class Tally:
         self.last_at: float | None = None
         self.busiest = 0
         self.most_at_once = 0
+        self._dated = False
         self._minute: tuple[int, int] = (0, 0)
         self._keep = slowest
         self._slowest: list[tuple[float, int, EndedTask]] = []
@@ -138,7 +141,7 @@ class Tally:
 
     def _place_in_time(self, task: EndedTask) -> None:
         for at in (task.begun, task.ended):
-            if at is not None:
+            if at is not None and self._belongs(at):
                 self.first_at = at if self.first_at is None else min(self.first_at, at)
                 self.last_at = at if self.last_at is None else max(self.last_at, at)
         if task.ended is not None and task.outcome is Outcome.COMPLETED:
@@ -147,6 +150,13 @@ class Tally:
                 ended += self._minute[1]
             self._minute = (minute, ended)
             self.busiest = max(self.busiest, ended)
+
+    def _belongs(self, at: float) -> bool:
+        """Stamps without a day do not go together with those that have one: once there are such, they alone count."""
+        dated = at > _UNDATED_SECONDS
+        if dated and not self._dated:
+            self._dated, self.first_at, self.last_at = True, None, None
+        return dated or not self._dated
 
     def _keep_slow(self, task: EndedTask) -> None:
         if not self._keep or not task.ms:

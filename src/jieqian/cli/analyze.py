@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Annotated
@@ -97,7 +98,9 @@ def _show(analysis: Analysis, how: Format) -> None:
     elif how is Format.HTML:
         from jieqian.analysis.html import html
 
-        print(clean(html(analysis)))
+        page = clean(html(analysis))
+        unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+        print(page if unicode else page.encode("ascii", "xmlcharrefreplace").decode("ascii"))
     else:
         _show_tables(analysis)
 
