@@ -161,7 +161,7 @@ def _lookups(ground: Ground) -> Iterator[Finding]:
     yield Finding(
         f"A task asks the store of lots {_mean(tally.lookups, tally.looking)} times.",
         evidence + ".",
-        "Keep lots in memory, there are some hundreds of them, and look for passages once.",
+        "Keep lots in memory, and look for passages once.",
         ground.cost(Stage.RETRIEVAL),
     )
 
@@ -344,7 +344,7 @@ _RULES: tuple[Callable[[Ground], Iterator[Finding]], ...] = (
     _stage(
         Stage.POEM,
         "Finding the lot takes a part of the wait.",
-        "Keep lots in memory: there are only some hundreds of them.",
+        "Keep lots in memory.",
     ),
     _passages,
     _stage(
