@@ -11,7 +11,7 @@ from jieqian.analysis.entry import Dialect
 from jieqian.analysis.figures import EXACT_SAMPLES, SKETCH_ERROR
 from jieqian.analysis.findings import Finding, Ground, find
 from jieqian.analysis.reading import LineReader
-from jieqian.analysis.results import StageFigures, counted, in_words, per_cent, rounded, stage_figures
+from jieqian.analysis.results import StageFigures, counted, per_cent, rounded, stage_figures
 from jieqian.analysis.source import Source, Unreadable, in_order
 from jieqian.analysis.tally import Tally
 from jieqian.analysis.timelines import MOST_UNDER_WAY, Timelines
@@ -205,8 +205,3 @@ def _notes(reader: LineReader, timelines: Timelines, stages: dict[Stage, StageFi
     if tally.outcomes.total() - tally.completed > MOST_UNDER_WAY:
         notes.append(f"At most {MOST_UNDER_WAY:,} tasks are followed at once; older ones count as unfinished.")
     return notes
-
-
-def waited_in_words(task: EndedTask) -> str:
-    """How long its asker waited, for a reader."""
-    return in_words(task.waited_ms)
