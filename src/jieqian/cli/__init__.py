@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 
 from jieqian import __version__
 from jieqian.cli import screen
+from jieqian.cli.analyze import analyze
 from jieqian.cli.backup import backup, restore
 from jieqian.cli.bench import app as bench_app
 from jieqian.cli.cache import app as cache_app
@@ -39,6 +40,7 @@ app.command()(draw)
 app.command()(doctor)
 app.command()(backup)
 app.command()(restore)
+app.command()(analyze)
 app.add_typer(bench_app, name="bench")
 app.add_typer(cache_app, name="cache")
 app.add_typer(corpus_app, name="corpus")
