@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from browser.test_looks import _CONTRASTS, _SMALL_TARGETS
-from browser.visiting import OpenPage, Site
+from browser.visiting import OpenPage, Site, faults
 
 TOKEN = "a-token-for-browsers-1"
 VERSE = ("春江潮水連海平", "海上明月共潮生", "灩灩隨波千萬里", "何處春江無月明")
@@ -110,6 +110,7 @@ def looked_at(page: Page) -> None:
     assert page.evaluate(_SMALL_TARGETS) == []
     assert [what for ratio, what in page.evaluate(_CONTRASTS) if ratio < 4.5] == []
     assert page.locator("h1").count() == 1
+    assert faults(page) == []
     nameless = "(all) => all.filter((field) => !field.labels.length).map((field) => field.outerHTML)"
     assert page.eval_on_selector_all("input:not([type=hidden]), select, textarea", nameless) == []
     ids = page.eval_on_selector_all("[id]", "(all) => all.map((element) => element.id)")

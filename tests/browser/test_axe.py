@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from browser.visiting import OpenPage, Site, ask, draw, kiosk_way, wait_for_end
+from browser.visiting import OpenPage, Site, ask, draw, faults, kiosk_way, wait_for_end
 
-axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+pytest.importorskip("axe_playwright_python")
 
 PAGES = (
     "/",
@@ -22,18 +22,6 @@ PAGES = (
     "/history",
     "/readings/none",
 )
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
-
-
-def faults(page: Page) -> list[str]:
-    """What axe finds wrong with the page as it is."""
-    found = axe.Axe().run(page, options=RULES).response
-    assert len(found["passes"]) > 10
-    return [
-        f"{page.url} {rule['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
-        for rule in found["violations"]
-        for node in rule["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -64,8 +52,13 @@ def test_pages_of_readings(site: Site, open_page: OpenPage, locale: str) -> None
     ask(page, "Will it go well?")
     wait_for_end(page)
     found = faults(page)
-    page.goto(f"{site.url}/history")
+    page.click("#share button[type=submit]")
+    page.wait_for_url("**#share")
+    link = page.locator("#share-link").inner_text()
     found += faults(page)
+    for path in (link.removeprefix(site.url), "/shared/none", "/history"):
+        page.goto(f"{site.url}{path}")
+        found += faults(page)
     page.goto(f"{site.url}/ask")
     ask(page, "I want to kill myself")
     found += faults(page)

@@ -14,9 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+import pytest
 from playwright.sync_api import BrowserContext, Frame, Page
 
 _START_SECONDS = 60.0
+#: What axe looks at: WCAG 2.2 AA, and what its makers advise besides.
+_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 
 
 class Site:
@@ -142,3 +145,15 @@ def shown_sections(page: Page | Frame) -> dict[str, str]:
 def wait_for_end(page: Page | Frame, status: str = "completed") -> None:
     """Until the page says so."""
     page.wait_for_selector(f"#task[data-status={status}]", timeout=60_000)
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds wrong with the page as it is."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    found = axe.Axe().run(page, options=_RULES).response
+    assert len(found["passes"]) > 10
+    return [
+        f"{page.url} {rule['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
+        for rule in found["violations"]
+        for node in rule["nodes"]
+    ]

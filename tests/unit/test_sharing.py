@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import time
 from xml.etree import ElementTree
@@ -15,6 +16,7 @@ from jieqian.languages import Language
 from jieqian.sections.section import Section, SectionName, SectionSource
 from jieqian.tasks.task import Status
 from jieqian.testing.sample_tasks import sample_task
+from jieqian.web.assets import colours
 from jieqian.web.picture import HEIGHT, WIDTH, picture_of, set_lines
 from jieqian.web.reading_view import view_of
 
@@ -140,6 +142,17 @@ async def test_the_picture_has_verse_seal_title_and_the_first_sentence() -> None
     assert "把禮數守住" not in words
     assert QUESTION not in picture.text
     assert QUESTION in words_on((await asker.get(f"{place}/picture.svg?question=1")).text)
+
+
+async def test_a_picture_and_the_manifest_have_the_pages_colours() -> None:
+    house = House()
+    asker = Visitor(house)
+    picture = (await asker.get(f"{await reading(house, asker)}/picture.svg")).text
+    used = set(re.findall(r"#[0-9a-f]{3,8}\b", picture))
+    assert len(used) == 6
+    assert used <= set(colours().values())
+    told = json.loads((await asker.get("/manifest.webmanifest")).text)
+    assert told["background_color"] == told["theme_color"] == colours()["paper"]
 
 
 async def test_nothing_of_a_picture_can_run_or_be_fetched() -> None:

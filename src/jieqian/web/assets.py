@@ -22,6 +22,7 @@ _TYPES = {
 }
 _FOR_GOOD = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "public, no-cache"
+_COLOUR = re.compile(r"^  --([a-z-]+): (#[0-9a-f]{3,8});$", re.MULTILINE)
 _IMPORT = re.compile(r'^import .*"\./([\w.-]+)";$', re.MULTILINE)
 
 
@@ -57,6 +58,13 @@ def assets() -> Assets:
             contents[entry.name] = content = entry.read_bytes()
             whole.update(entry.name.encode() + b"\0" + content + b"\0")
     return Assets(whole.hexdigest()[:12], {name: _asset(name, contents) for name in contents})
+
+
+@lru_cache(maxsize=1)
+def colours() -> Mapping[str, str]:
+    """The colours of tokens.css by name, on a light ground: for what is drawn or told without the style sheet."""
+    light = assets().files["tokens.css"].content.decode().partition("\n}")[0]
+    return dict(_COLOUR.findall(light))
 
 
 def _asset(name: str, contents: Mapping[str, bytes]) -> Asset:

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from jieqian.api.addresses import base_path_of, path_for
 from jieqian.languages import Language
-from jieqian.web.assets import assets
+from jieqian.web.assets import assets, colours
 from jieqian.web.rendering import render
 from jieqian.web.routes import PageRoute
 from jieqian.web.texts import Texts, page_language
@@ -18,7 +18,6 @@ _ICONS = (
     ("icon-512.png", "512x512", "image/png", "any"),
     ("icon-maskable.png", "512x512", "image/png", "maskable"),
 )
-_PAPER = "#faf8f3"
 
 
 def install_routes() -> tuple[PageRoute, ...]:
@@ -44,8 +43,8 @@ async def manifest(request: Request) -> Response:
         "start_url": home,
         "scope": home,
         "display": "standalone",
-        "background_color": _PAPER,
-        "theme_color": _PAPER,
+        "background_color": colours()["paper"],
+        "theme_color": colours()["paper"],
         "icons": [
             {
                 "src": path_for(request, "static", version=assets().version, file=file),

@@ -15,7 +15,7 @@ from starlette.responses import HTMLResponse, Response
 from jieqian.api.addresses import base_path_of, path_for
 from jieqian.cache.suggested import questions_by_topic
 from jieqian.languages import Language
-from jieqian.web.assets import assets
+from jieqian.web.assets import assets, colours
 from jieqian.web.compression import shrink
 from jieqian.web.texts import LANGUAGE_COOKIE, LANGUAGE_NAMES, Texts, catalogue, chosen_language, page_language
 
@@ -93,7 +93,7 @@ def render(
 
 def draw(template: str, language: Language, values: Mapping[str, Any]) -> Response:
     """An SVG picture, every text in it escaped. Never stored by a cache, as a page is not."""
-    svg = _templates.get_template(template).render(t=Texts(language), **values)
+    svg = _templates.get_template(template).render(t=Texts(language), colours=colours(), **values)
     return Response(svg, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
 
 
