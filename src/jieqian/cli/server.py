@@ -20,6 +20,7 @@ from jieqian.keeping.folder import expect_usable
 from jieqian.llm.http import server_url
 from jieqian.llm.llamacpp import LlamaCppClient
 from jieqian.llm.selection import AtHand
+from jieqian.loading import loading
 from jieqian.logs import set_up_logging
 from jieqian.settings import Provider, Settings
 from jieqian.wiring import House
@@ -55,8 +56,9 @@ def serve_on(listener: socket.socket, address: str, settings: Settings, *, with_
     check_model_settings(settings)
     set_up_logging(settings.log_format)
     sys.setswitchinterval(SWITCH_SECONDS)
-    house = House(settings)
-    app = create_app(house, with_worker=with_worker)
+    with loading():
+        house = House(settings)
+        app = create_app(house, with_worker=with_worker)
     config = uvicorn.Config(
         app,
         http=_http_protocol(),
