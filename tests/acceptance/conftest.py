@@ -25,11 +25,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
     programs: list[Program] = []
 
     def start_one(folder: str = "data", *, around: Mapping[str, str] | None = None, **settings: str) -> Program:
-        # An index in a process of its own costs each start a second of processor time; its own tests ask for it.
         # Most tests ask the same again and count the model's calls: kept answers and measuring are asked for too.
         # Six collections cost each start another; two are enough for most.
-        usual = {"embedder": "lexical", "cache_entries": "0", "measure_models": "false"}
-        usual |= {"collections": "guanyin,yuelao"}
+        usual = {"cache_entries": "0", "measure_models": "false", "collections": "guanyin,yuelao"}
         program = Program(tmp_path / folder, **{**usual, **settings})
         program.around.update(around or {})
         programs.append(program)

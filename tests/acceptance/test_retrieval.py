@@ -72,9 +72,8 @@ def on_commentary(start: Start) -> Callable[..., Program]:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder whose index is filled; to be copied."""
-    program = Program(
-        tmp_path_factory.mktemp("filled") / "data", llm_provider="commentary", collections="yuelao"
-    ).start()
+    settings = {"llm_provider": "commentary", "collections": "yuelao", "embedder": "auto"}
+    program = Program(tmp_path_factory.mktemp("filled") / "data", **settings).start()
     try:
         wait_for_line(program.client(), "ok")
     finally:
