@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from program import ModelServer, Program
@@ -43,3 +45,14 @@ def ollama() -> Iterator[ModelServer]:
     """A server that speaks Ollama's API, in a process of its own."""
     with wire_server("ollama") as wire:
         yield ModelServer(wire)
+
+
+@pytest.fixture
+def say(record_property: Callable[[str, Any], None]) -> Callable[[str], None]:
+    """Reports what was measured: in the test's output (`-rP`) and in the report file."""
+
+    def say_it(told: str) -> None:
+        sys.stdout.write(f"{told}\n")
+        record_property("told", told)
+
+    return say_it
