@@ -12,11 +12,12 @@ INDEX := chromadb==1.5.9
 run: $(VENV)/.installed ## Set up and serve the pages, the API and the workers
 	@exec $(VENV)/bin/jieqian serve --port $(PORT)
 
-# Programs in processes of their own mostly wait: four modules at a time keep two cores busy.
+# Servers and programs in processes of their own mostly wait: four modules at a time keep two cores busy. Which module is
+# begun first, tests/conftest.py says.
 test: $(VENV)/.installed-dev ## Set up and run every test
 	$(VENV)/bin/python -m pytest -n 2 tests/unit
-	$(VENV)/bin/python -m pytest tests/contract tests/wire
-	$(VENV)/bin/python -m pytest -n 4 --dist loadscope tests/acceptance tests/browser
+	$(VENV)/bin/python -m pytest -n 4 --dist loadscope tests/contract tests/wire
+	$(VENV)/bin/python -m pytest -n 4 --dist loadscope --no-loadscope-reorder tests/acceptance tests/browser
 
 check: $(VENV)/.installed-dev ## Lint, types, catalogues, and documentation that is made from the code
 	$(VENV)/bin/ruff check .

@@ -16,8 +16,34 @@ MAY_BLOCK = (
     ("jieqian/tasks/database.py", {"open_engine", "migrate"}),
     ("jieqian/tasks/writer.py", {"__init__"}),
 )
+#: The first to be begun, where modules are shared out among processes: else the last goes on alone with one of them.
+LONGEST_FIRST = (
+    "test_axe",
+    "test_nothing_lost",
+    "test_killed_with_a_model",
+    "test_retrieval",
+    "test_cli_read",
+    "test_cache",
+    "test_model_cli",
+    "test_cli_usage",
+    "test_all_collections",
+    "test_cli_doctor",
+    "test_settings",
+    "test_reading",
+    "test_benchmarks",
+)
 #: How long the loop may be silent in a test that asks for `unblocked_loop`, in milliseconds.
 LONGEST_SILENCE_MS = 200
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests side by side, for they share a browser and sites; long modules next; the others as they are."""
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        order = LONGEST_FIRST.index(item.path.stem) if item.path.stem in LONGEST_FIRST else len(LONGEST_FIRST)
+        return item.path.parent.name != "browser", order
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True, scope="session")

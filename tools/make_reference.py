@@ -37,7 +37,7 @@ def settings_page() -> str:
 def cli_page() -> str:
     """Every command with its help."""
     parts = ["# Command line", ""]
-    for path, command in _commands(typer.main.get_command(cli.app), ("jieqian",)):
+    for path, command in _commands(typer.main.get_command(cli.app_for()), ("jieqian",)):
         context = click.Context(command, info_name=" ".join(path))
         usage = " ".join([" ".join(path), *command.collect_usage_pieces(context)])
         parts += [f"## `{' '.join(path)}`", "", f"    {usage}", "", inspect.cleandoc(command.help or ""), ""]

@@ -8,8 +8,14 @@ import sys
 def main() -> None:
     """`jieqian.cli.main`, loaded here; exit status 130 at Ctrl-C."""
     try:
-        from jieqian.cli import main as run_command
+        from jieqian.loading import leave_all, loading
 
-        run_command()
+        with loading():
+            from jieqian.cli import main as run_command
+
+        try:
+            run_command()
+        finally:
+            leave_all()
     except KeyboardInterrupt:
         sys.exit(130)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from program import ModelServer, Program
@@ -25,11 +27,9 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
     programs: list[Program] = []
 
     def start_one(folder: str = "data", *, around: Mapping[str, str] | None = None, **settings: str) -> Program:
-        # An index in a process of its own costs each start a second of processor time; its own tests ask for it.
         # Most tests ask the same again and count the model's calls: kept answers and measuring are asked for too.
         # Six collections cost each start another; two are enough for most.
-        usual = {"embedder": "lexical", "cache_entries": "0", "measure_models": "false"}
-        usual |= {"collections": "guanyin,yuelao"}
+        usual = {"cache_entries": "0", "measure_models": "false", "collections": "guanyin,yuelao"}
         program = Program(tmp_path / folder, **{**usual, **settings})
         program.around.update(around or {})
         programs.append(program)
@@ -45,3 +45,14 @@ def ollama() -> Iterator[ModelServer]:
     """A server that speaks Ollama's API, in a process of its own."""
     with wire_server("ollama") as wire:
         yield ModelServer(wire)
+
+
+@pytest.fixture
+def say(record_property: Callable[[str, Any], None]) -> Callable[[str], None]:
+    """Reports what was measured: in the test's output (`-rP`) and in the report file."""
+
+    def say_it(told: str) -> None:
+        sys.stdout.write(f"{told}\n")
+        record_property("told", told)
+
+    return say_it

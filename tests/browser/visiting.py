@@ -31,6 +31,7 @@ class Site:
             **kept,
             "JIEQIAN_DATA_DIR": str(data_dir),
             "JIEQIAN_RATE_LIMIT_PER_MINUTE": "0",
+            "JIEQIAN_EMBEDDER": "lexical",  # an index of all collections costs each start twenty seconds of a processor
             **{f"JIEQIAN_{name.upper()}": value for name, value in settings.items()},
         }
         self._folder = data_dir.parent

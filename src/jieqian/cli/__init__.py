@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -11,45 +13,52 @@ from typer.exceptions import TyperException
 
 from jieqian import __version__
 from jieqian.cli import screen
-from jieqian.cli.analyze import analyze
-from jieqian.cli.backup import backup, restore
-from jieqian.cli.bench import app as bench_app
-from jieqian.cli.cache import app as cache_app
-from jieqian.cli.corpus import app as corpus_app
-from jieqian.cli.doctor import doctor
-from jieqian.cli.draw import draw
-from jieqian.cli.faq import app as faq_app
-from jieqian.cli.keys import app as keys_app
-from jieqian.cli.model import app as model_app
-from jieqian.cli.read import read
-from jieqian.cli.serve import serve, worker
 from jieqian.errors import JieqianError
+from jieqian.loading import loading
 
-app = typer.Typer(
-    no_args_is_help=True,
-    invoke_without_command=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # plain help: the same in a pipe, in a dumb terminal and in a narrow one
-    help="Readings of temple oracle lots (解籤).",
-)
-app.command()(serve)
-app.command()(worker)
-app.command()(read)
-app.command()(draw)
-app.command()(doctor)
-app.command()(backup)
-app.command()(restore)
-app.command()(analyze)
-app.add_typer(bench_app, name="bench")
-app.add_typer(cache_app, name="cache")
-app.add_typer(corpus_app, name="corpus")
-app.add_typer(faq_app, name="faq")
-app.add_typer(keys_app, name="keys")
-app.add_typer(model_app, name="model")
+#: Where each command and group of commands is, in the order of the help.
+_PLACES = {
+    "serve": "serve.serve",
+    "worker": "serve.worker",
+    "read": "read.read",
+    "draw": "draw.draw",
+    "doctor": "doctor.doctor",
+    "backup": "backup.backup",
+    "restore": "backup.restore",
+    "analyze": "analyze.analyze",
+    "bench": "bench.app",
+    "cache": "cache.app",
+    "corpus": "corpus.app",
+    "faq": "faq.app",
+    "keys": "keys.app",
+    "model": "model.app",
+}
 
 
-@app.callback()
+def app_for(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The command that is asked for, or all where none is named first: to load them all takes half a second."""
+    app = typer.Typer(
+        no_args_is_help=True,
+        invoke_without_command=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,  # plain help: the same in a pipe, in a dumb terminal and in a narrow one
+        help="Readings of temple oracle lots (解籤).",
+    )
+    app.callback()(options)
+    asked = arguments[0] if arguments else None
+    for name in (asked,) if asked in _PLACES else _PLACES:
+        module, attribute = _PLACES[name].split(".")
+        with loading():
+            found = getattr(import_module(f"jieqian.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            app.add_typer(found, name=name)
+        else:
+            app.command()(found)
+    app.command()(version)
+    return app
+
+
 def options(
     context: typer.Context,
     show_version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
@@ -62,7 +71,6 @@ def options(
         raise typer.Exit
 
 
-@app.command()
 def version() -> None:
     """Print the version.
 
@@ -74,13 +82,11 @@ def version() -> None:
 def main() -> None:
     """Run a command. Exit status: 0 success, 1 failure with one line on stderr, 2 wrong usage, 130 Ctrl-C."""
     screen.prepare()
-    arguments = sys.argv[1:]
-    debug = "--debug" in arguments  # a person writes it where it comes to mind, also after the command
+    debug = "--debug" in sys.argv[1:]  # a person writes it where it comes to mind, also after the command
+    arguments = [each for each in sys.argv[1:] if each != "--debug"]
     try:
         # Not standalone: what is wrong is told here, in one line, and not in a box.
-        sys.exit(
-            app([each for each in arguments if each != "--debug"], prog_name="jieqian", standalone_mode=False) or 0
-        )
+        sys.exit(app_for(arguments)(arguments, prog_name="jieqian", standalone_mode=False) or 0)
     except TyperException as error:
         _tell_usage(error)
         sys.exit(error.exit_code)

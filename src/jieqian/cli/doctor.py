@@ -159,7 +159,7 @@ def _side_by_side(strategy: str, measured: Mapping[str, Any] | None) -> str:
 def _model(settings: Settings) -> Iterator[Examined]:
     """What the service would write with, if it started now; a failure where it would not start."""
     # Loads all kinds of clients, which no server's answer needs.
-    from jieqian.cli.server import check_model_settings
+    from jieqian.cli.model_settings import check_model_settings
     from jieqian.fitting import choose
 
     async def chosen() -> Examined:

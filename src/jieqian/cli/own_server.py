@@ -17,6 +17,7 @@ from jieqian.api.transport import Uploads
 from jieqian.cli.running import Service, remove_server_file, write_server_file
 from jieqian.cli.screen import one_line
 from jieqian.errors import JieqianError, UsageError
+from jieqian.loading import loading
 from jieqian.settings import OURS_ALONE, Settings
 from jieqian.wiring import House
 
@@ -49,8 +50,9 @@ class OwnServer:
     def __init__(self, settings: Settings, works: bool) -> None:
         os.umask(OURS_ALONE)
         quiet_logging()
-        house = House(settings)
-        app = create_app(house, with_worker=works)
+        with loading():
+            house = House(settings)
+            app = create_app(house, with_worker=works)
         self._watched = _Lifespan(app)
         config = uvicorn.Config(
             self._watched,

@@ -26,6 +26,7 @@ import aiohttp
 from jieqian.cli.screen import Advance, note
 from jieqian.errors import DataFolderOwned, JieqianError, ServiceUnreachable, UsageError
 from jieqian.keeping.folder import PID, expect_usable, owners_pid
+from jieqian.loading import loading
 from jieqian.private_file import write_private
 from jieqian.settings import Settings
 
@@ -245,7 +246,8 @@ async def _find(settings: Settings, *, works: bool, may_own: bool, wait: float) 
 
 
 async def _become_owner(settings: Settings, works: bool) -> OwnServer:
-    from jieqian.cli.own_server import OwnServer  # loads the whole service, which a running server makes needless
+    with loading():
+        from jieqian.cli.own_server import OwnServer  # loads the whole service, which a running server makes needless
 
     starting = asyncio.ensure_future(asyncio.to_thread(OwnServer, settings, works))
     try:

