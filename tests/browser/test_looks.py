@@ -79,6 +79,9 @@ def test_a_narrow_phone_shows_all_of_it_with_targets_to_hit(site: Site, open_pag
     for page in pages_to_look_at(site, open_page, locale=locale, viewport={"width": 320, "height": 640}):
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
         assert page.evaluate(_SMALL_TARGETS) == []
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.evaluate("document.documentElement.style.fontSize = '200%'")  # as a visitor's settings may have it
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, page.url
 
 
 def test_every_field_and_part_has_a_name(site: Site, open_page: OpenPage) -> None:
