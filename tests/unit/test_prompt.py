@@ -9,6 +9,7 @@ from jieqian.languages import Language
 from jieqian.prompt.builder import TEMPLATE_VERSION, build_prompt
 from jieqian.prompt.fence import fenced
 from jieqian.prompt.prompt import ParentReading, Passage, Prompt
+from jieqian.sections.topics import topic_of
 
 LANGUAGES = list(Language)
 
@@ -86,6 +87,28 @@ def test_a_question_in_ordinary_words_is_not_changed() -> None:
     for question in ("他會回來嗎？🙂👨‍👩‍👧", "Is 3 [three] enough? {x} $y {{ lot }}", "一行\n二行"):
         assert fenced(question) == question
         assert f"<question>\n{question}\n</question>" in built(question=question).question
+
+
+@pytest.mark.parametrize(
+    ("question", "earlier", "followed"),
+    [
+        ("And what if I wait until spring?", "Will my wife come back to me?", True),
+        ("那如果等到春天呢？", "他會跟我復合嗎？", True),
+        ("それはいつ頃ですか？", "彼と復縁できますか？", True),
+        ("And will I pass the exam?", "Will my wife come back to me?", False),
+        ("那換工作會順利嗎？", "他會跟我復合嗎？", False),
+        ("And then?", "What now?", False),
+    ],
+)
+def test_a_follow_up_is_on_the_topic_it_follows_unless_it_names_its_own(
+    question: str, earlier: str, followed: bool
+) -> None:
+    prompt = built(question=question, parent=ParentReading(lot_title="", question=earlier, conclusion=""))
+    assert prompt.asked == question
+    assert (earlier in prompt.about) is followed
+    assert followed or prompt.about == question
+    assert (topic_of(prompt.about) == "love") is followed
+    assert built(question=question).about == question
 
 
 def test_two_lots_and_two_languages_have_different_prefixes() -> None:

@@ -25,6 +25,7 @@ from jieqian.lots.lot import Collection, Lot
 from jieqian.prompt.fence import fenced
 from jieqian.prompt.prompt import ParentReading, Passage, Prompt
 from jieqian.prompt.verse import in_script, rank_label, rank_sense, verse_lines
+from jieqian.sections.topics import with_topic
 
 TEMPLATE_VERSION = "v1"
 _SOURCES = {
@@ -59,11 +60,17 @@ def build_prompt(
             question=question,
         ),
         asked=question,
+        about=what_it_is_about(question, parent),
         lot=lot,
         collection=collection,
         language=language,
         template_version=TEMPLATE_VERSION,
     )
+
+
+def what_it_is_about(question: str, parent: ParentReading | None) -> str:
+    """The question, with what it follows where it says too little by itself: what passages are looked for by."""
+    return question if parent is None else with_topic(question, parent.question, parent.conclusion)
 
 
 def build_prefix(lot: Lot, collection: Collection, language: Language) -> str:

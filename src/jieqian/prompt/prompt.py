@@ -31,13 +31,15 @@ class Prompt:
     """One reading's prompt.
 
     `prefix` is byte-identical for a lot, language, mode and template version: rules, then the lot and its commentary.
-    `question` holds what follows it: passages, the parent reading, the question. What to write comes last and is the
+    `question` holds what follows it: passages, the parent reading, the question. `asked` is the bare question, `about`
+    the same with what tells its topic, if only the parent's question does. What to write comes last and is the
     strategy's.
     """
 
     prefix: str
     question: str
     asked: str
+    about: str
     lot: Lot
     collection: Collection
     language: Language

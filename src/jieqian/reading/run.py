@@ -17,7 +17,7 @@ from jieqian.errors import ModelError, UnknownCollection, UnknownLot, UnknownTas
 from jieqian.events.event import Stage
 from jieqian.lots.library import LotLibrary
 from jieqian.lots.lot import Collection, Lot
-from jieqian.prompt.builder import build_prompt
+from jieqian.prompt.builder import build_prompt, what_it_is_about
 from jieqian.prompt.prompt import ParentReading, Passage, Prompt
 from jieqian.reading.answers import Answers
 from jieqian.reading.engines import Engine, Engines
@@ -79,6 +79,11 @@ class Asked:
     collection: Collection
     parent: ParentReading | None
 
+    @property
+    def about(self) -> str:
+        """What passages are looked for by."""
+        return what_it_is_about(self.task.question, self.parent)
+
     def prompt(self, passages: tuple[Passage, ...]) -> Prompt:
         """What the model is told."""
         return build_prompt(
@@ -122,7 +127,7 @@ async def run_reading(task: Task, token: str, desk: Desk, place: Place) -> None:
         asked = Asked(task, lot, collection, parent)
         timings = await answer_from_cache(asked, desk, record)
         if timings is None:
-            prompt = asked.prompt(await find_passages(task, desk, record, lot))
+            prompt = asked.prompt(await find_passages(asked, desk, record))
             key = await write_with_model(asked, desk, record, prompt, place)
             await stand_in(record, prompt)
             timings = await complete(asked, desk, record, key)
@@ -156,11 +161,11 @@ async def find_lot(task: Task, desk: Desk, record: Record) -> tuple[Lot, Collect
         return desk.lots.lot(task.collection, task.lot), desk.lots.collection(task.collection)
 
 
-async def find_passages(task: Task, desk: Desk, record: Record, lot: Lot) -> tuple[Passage, ...]:
+async def find_passages(asked: Asked, desk: Desk, record: Record) -> tuple[Passage, ...]:
     """Passages beyond the lot's own text, from other lots and the FAQ; after a crash those that were found before."""
     async with record.stage(Stage.RETRIEVAL):
         if not record.has_sources:
-            found = await desk.passages.find(task.question, lot, task.language)
+            found = await desk.passages.find(asked.about, asked.lot, asked.task.language)
             record.keep_sources(found)
     return tuple(prompt_passage(source) for source in record.task.sources)
 
@@ -333,5 +338,5 @@ async def judge(section: SectionName, text: str, record: Record, prompt: Prompt,
 async def stand_in(record: Record, prompt: Prompt) -> None:
     """Commentary, labelled as such, for every section the model did not give."""
     for section in record.missing:
-        text = commentary_section(section, prompt.lot, prompt.collection, prompt.language, prompt.asked)
+        text = commentary_section(section, prompt.lot, prompt.collection, prompt.language, prompt.about)
         await record.section_finished(section, text, SectionSource.COMMENTARY)

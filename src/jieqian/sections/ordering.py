@@ -69,7 +69,7 @@ def counsel_of(prompt: Prompt) -> list[dict[str, str]]:
     commentary = prompt.lot.counsel(prompt.language)
     if commentary is None:
         return []
-    topic = topic_of(prompt.asked)
+    topic = topic_of(prompt.about)
     topics = (topic,) if topic in commentary.topics else tuple(name for name in TOPICS if name in commentary.topics)
     return [{"topic": name, "text": in_script(commentary.topics[name], prompt.language)} for name in topics if name]
 

@@ -97,7 +97,7 @@ def note_of(section: SectionName, order: WritingOrder) -> str:
         return ""
     if section is SectionName.LINE_BY_LINE:
         return ""
-    return shortened(note_for(section, prompt.lot, prompt.language, prompt.asked))
+    return shortened(note_for(section, prompt.lot, prompt.language, prompt.about))
 
 
 def shortened(note: str) -> str:

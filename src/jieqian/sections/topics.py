@@ -34,6 +34,8 @@ _OF_NO_TOPIC = 1.0
 _GIVEN_WORD = 3.0
 #: A best topic with less is no better than a guess. Marks of all topics add up to nothing.
 _LEAST = 2.0
+#: With so much, a question that follows another one is on a topic of its own.
+_CLEAR = 5.0
 
 _LATIN_WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+")
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff々]+")
@@ -49,6 +51,21 @@ def topic_of(question: str) -> str | None:
     marks = marks_of(question)
     topic = max(marks, key=marks.__getitem__)
     return topic if marks[topic] >= _LEAST else None
+
+
+def with_topic(question: str, *earlier: str) -> str:
+    """The question, behind the first of the `earlier` texts that tells a topic where it hardly tells one itself.
+
+    Who asks "and if I wait until spring?" after a question on love still asks about love. Where both together would
+    tell another topic, the earlier text alone.
+    """
+    if max(marks_of(question).values()) >= _CLEAR:
+        return question
+    told = next((text for text in earlier if topic_of(text) is not None), None)
+    if told is None:
+        return question
+    both = f"{told} {question}"
+    return both if topic_of(both) == topic_of(told) else told
 
 
 def counselled_topic_of(question: str) -> str | None:
