@@ -36,7 +36,7 @@ from jieqian.web.forms import MOST_BYTES, ask_form, read_fields
 from jieqian.web.lot_view import verse_language
 from jieqian.web.pages import PagesHouse, mount_static, pages_router
 from jieqian.web.reading_view import iso_time
-from jieqian.web.rendering import load_pages
+from jieqian.web.rendering import load_pages, reach
 from jieqian.web.texts import Texts, catalogue, page_language
 from jieqian.worker.positions import Estimate
 
@@ -186,6 +186,28 @@ def test_every_text_is_there_in_all_four_languages_with_the_same_places_to_fill(
             frozenset(name for _, name, _, _ in string.Formatter().parse(text) if name) for text in words.values()
         }
         assert len(places) == 1, key
+
+
+@pytest.mark.parametrize(
+    ("contact", "leads_to"),
+    [
+        ("1925", "tel:1925"),
+        ("0120-783-556", "tel:0120783556"),
+        ("988 (call or text)", "tel:988"),
+        ("116 123", "tel:116123"),
+        ("findahelpline.com", "https://findahelpline.com"),
+        ("text HOME", None),
+        ("javascript:alert(1)", None),
+        ("//evil.example", None),
+    ],
+)
+def test_a_help_line_can_be_pressed(contact: str, leads_to: str | None) -> None:
+    assert reach(contact) == leads_to
+
+
+def test_every_help_line_can_be_pressed() -> None:
+    lines = json.loads(files("jieqian.checks").joinpath("help_lines.json").read_text(encoding="utf-8"))
+    assert [line["contact"] for line in lines["lines"] if reach(line["contact"]) is None] == []
 
 
 def test_every_text_a_page_asks_for_exists_and_none_is_unused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,8 @@ from jieqian.web.texts import LANGUAGE_COOKIE, LANGUAGE_NAMES, Texts, catalogue,
 #: What of an address the choice of a language keeps.
 _KEPT = frozenset({"before", "collection", "draw", "lot", "question"})
 _COOKIE_SECONDS = 365 * 24 * 3600
+_NUMBER = re.compile(r"\d[\d -]{1,}\d(?!\S)", re.ASCII)
+_HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII)
 _templates = Environment(
     loader=PackageLoader("jieqian.web", "templates"),
     autoescape=True,
@@ -40,6 +43,13 @@ def load_pages() -> None:
     catalogue()
     assets()
     questions_by_topic()
+
+
+def reach(contact: str) -> str | None:
+    """Where a help line's contact leads when it is pressed: `tel:` or its web page; None for anything else."""
+    if number := _NUMBER.match(contact):
+        return "tel:" + "".join(filter(str.isdigit, number[0]))
+    return f"https://{contact}" if _HOST.fullmatch(contact) else None
 
 
 def seconds_text(milliseconds: float) -> str:
@@ -78,6 +88,7 @@ def render(
         asset=asset,
         script=lambda file: _script(file, asset),
         seconds_text=seconds_text,
+        reach=reach,
         api_base=f"{base_path_of(request)}/api/v1",
         **values,
     )
