@@ -229,6 +229,27 @@ def test_danger_to_life_shows_help_lines_and_no_fortune_for_three_minutes(
     expect(page.locator("#greeting")).to_be_visible()
 
 
+def test_help_lines_are_shown_where_no_event_comes(kiosk_site: Site, open_page: OpenPage) -> None:
+    page = screen(kiosk_site, open_page)
+    page.route("**/events*", lambda route: route.fulfill(status=503, json={}))
+    go_to(page, "asking")
+    page.fill("#question", "I want to kill myself")
+    page.tap("#send")
+    expect(page.locator("#help-lines .contact").first).to_be_visible()
+    expect(page.locator("#plain-slip .verse")).to_be_visible()
+    expect(page.locator("#reading")).to_be_hidden()
+
+
+def test_an_older_browser_starts_anew_too(kiosk_site: Site, open_page: OpenPage) -> None:
+    page = screen(kiosk_site, open_page)
+    page.evaluate("() => delete AbortSignal.timeout")
+    before = session_of(page)
+    go_to(page, "looking")
+    page.tap("#finish")
+    expect(page.locator("#greeting")).to_be_visible()
+    assert session_of(page) != before
+
+
 def test_a_failed_touch_is_told_and_can_be_repeated(kiosk_site: Site, open_page: OpenPage) -> None:
     page = screen(kiosk_site, open_page)
     page.tap("[data-go=drawing]")

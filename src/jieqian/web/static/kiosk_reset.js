@@ -20,7 +20,7 @@ function pause(milliseconds) {
 
 async function answered(address, options) {
   try {
-    const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(LONGEST_ANSWER), ...options });
+    const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout?.(LONGEST_ANSWER), ...options });
     return answer.ok;
   } catch {
     return false; // no network, or the service is down: the caller asks again
