@@ -137,6 +137,7 @@ function watch() {
       finish(status, { sections, sources, timings, problem: error }),
     gone() {
       clearInterval(ticking);
+      connectionBack();
       at("whole").remove();
       at("asked").remove();
       show("erased", true);
