@@ -157,7 +157,7 @@ class Visitor:
                     if name == "set-cookie" and value.startswith("jieqian_session"):
                         self._cookie = value.partition(";")[0]
             else:
-                answer.text += message.get("body", b"").decode()  # type: ignore[attr-defined]
+                answer.text += message.get("body", b"").decode(errors="replace")  # type: ignore[attr-defined]
 
         await self._app(scope, receive, send)
         return answer
@@ -393,6 +393,18 @@ async def test_history_with_a_cursor_of_nonsense_is_the_first_page(visitor: Visi
         page = await visitor.get(f"/history?{urlencode({'before': before})}")
         assert page.status == 200
         assert "會遇到對的人嗎？" in page.text
+
+
+async def test_an_address_cannot_weigh_its_words_against_what_was_asked(visitor: Visitor) -> None:
+    there = (await visitor.post("/readings", asked())).headers["location"]
+    for page in (there, "/history"):
+        shrunk = await visitor.get(f"{page}?lang=en", accept_encoding="gzip")
+        assert shrunk.headers["content-encoding"] == "gzip"
+        for name in ("question", "before", "draw"):
+            whole = await visitor.get(f"{page}?{name}=ABCDEFGH", accept_encoding="gzip")
+            assert "content-encoding" not in whole.headers
+    lot = await visitor.get("/temples/yuelao/lots/7?question=ABCDEFGH", accept_encoding="gzip")
+    assert lot.headers["content-encoding"] == "gzip"
 
 
 async def test_everything_stays_under_the_base_path() -> None:
