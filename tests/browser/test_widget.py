@@ -335,6 +335,7 @@ def test_what_goes_wrong_is_told_with_a_way_on(sites: tuple[Host, Host], profile
         frame.fill("#question", "Shall I go?")
         frame.click("#ask button[type=submit]")
         expect(frame.locator("#ended")).to_contain_text("begin again")
+        expect(frame.locator("#fault")).to_be_hidden()
         assert faults(frame) == []
         frame.click("#begin-again")
         frame.wait_for_selector("#ritual")

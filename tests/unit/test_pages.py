@@ -17,7 +17,19 @@ from starlette.requests import Request
 
 from jieqian.api.callers import CallerMiddleware
 from jieqian.checks.language import resolve_language
-from jieqian.errors import BodyTooLarge, InvalidQuestion, InvalidRequest
+from jieqian.errors import (
+    BodyTooLarge,
+    InvalidQuestion,
+    InvalidRequest,
+    JieqianError,
+    NothingToShare,
+    QueueFull,
+    RateLimited,
+    RequestTimeout,
+    StoreError,
+    StoreUnwritable,
+    UnknownTask,
+)
 from jieqian.languages import Language
 from jieqian.llm.client import ModelInfo
 from jieqian.llm.selection import Choice
@@ -186,6 +198,14 @@ def test_every_text_is_there_in_all_four_languages_with_the_same_places_to_fill(
             frozenset(name for _, name, _, _ in string.Formatter().parse(text) if name) for text in words.values()
         }
         assert len(places) == 1, key
+
+
+@pytest.mark.parametrize(
+    "error", [StoreError, StoreUnwritable, RequestTimeout, NothingToShare, UnknownTask, RateLimited, QueueFull]
+)
+def test_what_may_befall_a_visitor_is_told_in_every_language(error: type[JieqianError]) -> None:
+    told = [json.loads(Texts(language).for_faults())[error.code] for language in Language]
+    assert len(set(told)) == len(Language)
 
 
 def test_every_text_a_page_asks_for_exists_and_none_is_unused() -> None:

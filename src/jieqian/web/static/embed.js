@@ -91,6 +91,7 @@ async function step(work) {
   try {
     await work();
   } catch (error) {
+    if (error.status === 401) return false; // told above, with a way on
     const page = error.answer && new DOMParser().parseFromString(await error.answer.text(), "text/html");
     tell(page?.getElementById("problem")?.textContent.trim() || inWords(error));
     return false;
