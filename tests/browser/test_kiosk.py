@@ -138,6 +138,28 @@ def test_left_alone_it_starts_anew_and_nothing_leads_back(kiosk_site: Site, open
         assert SECRET not in page.content()
 
 
+def test_a_page_loaded_anew_is_another_visitors(model_site: Site, open_page: OpenPage, pace: Pace) -> None:
+    pace(tokens=2000, tokens_per_second=10.0)
+    page = screen(model_site, open_page)
+    go_to(page, "asking")
+    page.fill("#question", SECRET)
+    page.tap("#send")
+    expect(page.locator("#reading [data-state=writing]")).to_have_count(1)
+    before = session_of(page)
+    (task,) = own_tasks(page, model_site)
+    page.goto(page.url)  # as after a power cut, or a finger that pulled the page down
+    expect(page.locator("#greeting")).to_be_visible()
+    page.wait_for_function("!localStorage.length")
+    expect(page.locator("#greeting")).to_be_visible()
+    assert session_of(page) != before
+    assert own_tasks(page, model_site) == []
+    cookie = {"Cookie": f"jieqian_session={before}"}
+    assert (
+        page.request.get(f"{model_site.url}/api/v1/tasks/{task['task_id']}", headers=cookie).json()["status"]
+        == "stopped"
+    )
+
+
 def test_nobodys_greeting_stays_as_it_is(kiosk_site: Site, open_page: OpenPage) -> None:
     page = screen(kiosk_site, open_page)
     before = session_of(page)

@@ -2,7 +2,7 @@
 import { PATIENCE } from "./api.js";
 import { watchIdle } from "./kiosk_idle.js";
 import { asker, followReading } from "./kiosk_reading.js";
-import { blank, startAnew } from "./kiosk_reset.js";
+import { blank, noteVisit, startAnew, visitLeft } from "./kiosk_reset.js";
 import { text } from "./texts.js";
 import { drawOn, drawText, whyNoDraw } from "./tube.js";
 
@@ -141,8 +141,10 @@ function cared() {
 async function send(question, itsLanguage) {
   const { lot } = visit;
   const { collection } = kiosk.dataset;
+  noteVisit();
   const task = await ask({ collection, lot, question, language: itsLanguage, draw_id: visit.drawId ?? undefined });
   visit.taskId = task.taskId;
+  noteVisit(task.taskId);
   visit.writing = true;
   at("asked").textContent = question;
   go("reading");
@@ -233,4 +235,6 @@ prepareNumber();
 prepareQuestions();
 prepareTaking();
 prepareIdle();
-kiosk.hidden = false;
+visit.taskId = visitLeft();
+if (visit.taskId === null) kiosk.hidden = false;
+else startAgain();
