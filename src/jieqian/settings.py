@@ -10,6 +10,7 @@ import secrets
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails
@@ -233,7 +234,7 @@ class Settings(BaseSettings):
         if given is None:
             return None
         found = _PUBLIC_ORIGIN.fullmatch(given.strip())
-        if found is None:
+        if found is None or not names_a_place(found[1]):
             raise ValueError(
                 f"{given!r} is no web address; write it as https://lots.example.org or http://192.168.1.20:8000"
             )
@@ -299,13 +300,22 @@ class Settings(BaseSettings):
         return given
 
 
+def names_a_place(origin: str) -> bool:
+    """Whether the host in brackets is an address, and the port one that there is."""
+    try:
+        return urlsplit(origin).port != 0
+    except ValueError:
+        return False
+
+
 def _as_browsers_write(origin: str) -> str:
     """In small letters, without the port a scheme has anyway. Raises `ValueError` for what is no origin."""
-    found = _PLAIN_ORIGIN.fullmatch(origin.lower())
-    if found is None:
+    found = _PLAIN_ORIGIN.fullmatch(origin.lower()) if origin.isascii() else None
+    if found is None or not names_a_place(origin):
         raise ValueError(f"{origin!r} is no site's origin; name each, as https://example.org (xn--… for other letters)")
     scheme, host, port = found.groups()
-    return f"{scheme}://{host}{'' if port in (None, _USUAL_PORTS[scheme]) else port}"
+    written = "" if port is None else f":{int(port[1:])}"
+    return f"{scheme}://{host}{'' if written == _USUAL_PORTS[scheme] else written}"
 
 
 def _address_or_network(given: str) -> str:

@@ -138,6 +138,28 @@ def test_left_alone_it_starts_anew_and_nothing_leads_back(kiosk_site: Site, open
         assert SECRET not in page.content()
 
 
+def test_a_page_loaded_anew_is_another_visitors(model_site: Site, open_page: OpenPage, pace: Pace) -> None:
+    pace(tokens=2000, tokens_per_second=10.0)
+    page = screen(model_site, open_page)
+    go_to(page, "asking")
+    page.fill("#question", SECRET)
+    page.tap("#send")
+    expect(page.locator("#reading [data-state=writing]")).to_have_count(1)
+    before = session_of(page)
+    (task,) = own_tasks(page, model_site)
+    page.goto(page.url)  # as after a power cut, or a finger that pulled the page down
+    expect(page.locator("#greeting")).to_be_visible()
+    page.wait_for_function("!localStorage.length")
+    expect(page.locator("#greeting")).to_be_visible()
+    assert session_of(page) != before
+    assert own_tasks(page, model_site) == []
+    cookie = {"Cookie": f"jieqian_session={before}"}
+    assert (
+        page.request.get(f"{model_site.url}/api/v1/tasks/{task['task_id']}", headers=cookie).json()["status"]
+        == "stopped"
+    )
+
+
 def test_nobodys_greeting_stays_as_it_is(kiosk_site: Site, open_page: OpenPage) -> None:
     page = screen(kiosk_site, open_page)
     before = session_of(page)
@@ -227,6 +249,27 @@ def test_danger_to_life_shows_help_lines_and_no_fortune_for_three_minutes(
     expect(page.locator("#idle")).to_be_visible()
     leave_alone(page, 15)
     expect(page.locator("#greeting")).to_be_visible()
+
+
+def test_help_lines_are_shown_where_no_event_comes(kiosk_site: Site, open_page: OpenPage) -> None:
+    page = screen(kiosk_site, open_page)
+    page.route("**/events*", lambda route: route.fulfill(status=503, json={}))
+    go_to(page, "asking")
+    page.fill("#question", "I want to kill myself")
+    page.tap("#send")
+    expect(page.locator("#help-lines .contact").first).to_be_visible()
+    expect(page.locator("#plain-slip .verse")).to_be_visible()
+    expect(page.locator("#reading")).to_be_hidden()
+
+
+def test_an_older_browser_starts_anew_too(kiosk_site: Site, open_page: OpenPage) -> None:
+    page = screen(kiosk_site, open_page)
+    page.evaluate("() => delete AbortSignal.timeout")
+    before = session_of(page)
+    go_to(page, "looking")
+    page.tap("#finish")
+    expect(page.locator("#greeting")).to_be_visible()
+    assert session_of(page) != before
 
 
 def test_a_failed_touch_is_told_and_can_be_repeated(kiosk_site: Site, open_page: OpenPage) -> None:

@@ -371,6 +371,7 @@ def test_too_many_questions_keep_the_question_and_say_when(own_site: Callable[..
 def test_a_session_lost_while_it_is_written(line: WeakLine, open_page: OpenPage, pace: Pace, forged: bool) -> None:
     pace(**SLOW)
     page = open_page(line.site)
+    page.clock.install()
     ask(page, "Who was I?")
     half_way(page)
     line.cut()
@@ -381,6 +382,7 @@ def test_a_session_lost_while_it_is_written(line: WeakLine, open_page: OpenPage,
     gone = page.locator("#erased")
     expect(gone).to_contain_text("cookie")
     expect(gone.locator("a[href='/']")).to_be_visible()
+    page.clock.fast_forward(30_000)  # nothing more is to be told of the line
     page.reload()
     expect(page.locator("h1")).to_have_text("That reading is not here")
     page.goto(f"{line.site.url}/ask")

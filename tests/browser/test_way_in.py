@@ -104,6 +104,28 @@ def test_a_draw_that_fails_is_told_and_can_be_tried_again(site: Site, open_page:
     draw(page)
 
 
+def test_a_question_without_a_network_is_kept_and_can_be_sent_again(site: Site, open_page: OpenPage) -> None:
+    page = open_page(site, "/temples/yuelao/lots/7")
+    page.context.set_offline(True)
+    page.fill("#question", "Shall I go?")
+    for _ in range(2):
+        page.click("#ask button[type=submit]")
+        expect(page.locator("#ask [role=alert]")).to_contain_text("There is no network")
+    assert page.input_value("#question") == "Shall I go?"
+    page.context.set_offline(False)
+    expect(page.locator("#ask [role=alert]")).to_have_count(0)
+    page.click("#ask button[type=submit]")
+    page.wait_for_url("**/readings/*")
+
+
+def test_a_machine_without_a_network_asks_the_service_that_runs_on_it(site: Site, open_page: OpenPage) -> None:
+    page = open_page(site, "/temples/yuelao/lots/7")
+    page.evaluate("() => Object.defineProperty(navigator, 'onLine', {get: () => false})")
+    page.fill("#question", "Shall I stay?")
+    page.click("#ask button[type=submit]")
+    page.wait_for_url("**/readings/*")
+
+
 def test_a_number_from_the_real_temple_leads_to_its_lot(site: Site, open_page: OpenPage) -> None:
     page = open_page(site, "/temples/yuelao")
     page.fill("#number", "第七籤")

@@ -254,6 +254,58 @@ def test_a_refresh_half_way_goes_on_where_the_browser_keeps_it(
         context.close()
 
 
+def test_another_temples_frame_does_not_show_the_reading_of_the_first(
+    sites: tuple[Host, Host], playwright_of: Playwright, chromium: str, tmp_path: Path
+) -> None:
+    host, _ = sites
+    (tmp_path / "Default").mkdir()
+    (tmp_path / "Default" / "Preferences").write_text(json.dumps(_KEEPS_APART), encoding="utf-8")
+    context = playwright_of.chromium.launch_persistent_context(
+        tmp_path, executable_path=chromium, args=["--no-sandbox", "--disable-gpu"], locale="en-US"
+    )
+    try:
+        with page_of(host, _NAMED, context) as (page, heard):
+            ask_in(frame_of(page), "Will the harvest be good this year?")
+            host.tags = _NAMED.replace("yuelao", "guanyin")
+            page.reload()
+            frame = frame_of(page)
+            assert frame.get_attribute("#ritual", "data-collection") == "guanyin"
+            host.tags = _NAMED
+            page.reload()
+            expect(frame_of(page).locator("#asked")).to_have_text("Will the harvest be good this year?")
+            host.tags = _INTO
+            page.reload()
+            frame = frame_of(page)
+            frame.click("a.temple >> nth=0")
+            frame.wait_for_selector("#ritual")
+            ask_in(frame, "Will it rain?")
+            page.reload()
+            expect(frame_of(page).locator("#asked")).to_have_text("Will it rain?")
+            assert heard.said == []
+    finally:
+        context.close()
+
+
+def test_a_line_that_dies_in_the_frame_is_told_and_outlasted(
+    sites: tuple[Host, Host], profile: BrowserContext, pace: Pace
+) -> None:
+    host, _ = sites
+    with page_of(host, _NAMED, profile) as (page, heard):
+        frame = frame_of(page)
+        frame.fill("#number", "7")
+        frame.click("#by-number button")
+        frame.fill("#question", "Shall I go?")
+        profile.set_offline(True)
+        frame.click("#ask button[type=submit]")
+        expect(frame.locator("#ask .problem:visible")).to_contain_text("There is no network")
+        profile.set_offline(False)
+        profile.route("**/static/**", lambda route: route.abort())  # what is needed for a reading is here by now
+        frame.click("#ask button[type=submit]")
+        wait_for_end(frame)
+        assert_whole(frame)
+        assert not [told for told in heard.said if not told.startswith("Failed to load resource")]
+
+
 def test_danger_to_life_is_answered_with_help(sites: tuple[Host, Host], profile: BrowserContext) -> None:
     host, _ = sites
     with page_of(host, _NAMED, profile) as (page, _heard):
@@ -283,6 +335,7 @@ def test_what_goes_wrong_is_told_with_a_way_on(sites: tuple[Host, Host], profile
         frame.fill("#question", "Shall I go?")
         frame.click("#ask button[type=submit]")
         expect(frame.locator("#ended")).to_contain_text("begin again")
+        expect(frame.locator("#fault")).to_be_hidden()
         assert faults(frame) == []
         frame.click("#begin-again")
         frame.wait_for_selector("#ritual")

@@ -105,6 +105,10 @@ def test_the_number_that_counts_is_the_one_told_by_the_comment() -> None:
     texts = Texts(Language.EN)
     assert texts("admin.of_size", lots=1, size=60) == "1 of 60 lots"
     assert texts("admin.of_size", lots=1, size=1) == "1 of 1 lot"
+    for key in ("share.hint", "embed.whole_hint", "kiosk.opens_reading"):
+        assert "for 1 day" in texts(key, days=1)
+        assert "1 days" not in texts(key, days=1)
+        assert "for 2 days" in texts(key, days=2)
 
 
 def test_english_stands_where_a_translation_is_missing_or_fuzzy() -> None:

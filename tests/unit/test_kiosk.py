@@ -75,6 +75,9 @@ def meant(address: str) -> list[list[int]]:
         ("[fd00::5]:8000", "http", None, "http://[fd00::5]:8000"),
         ("127.0.0.1:8000", "http", PUBLIC, PUBLIC),
         ("a b", "http", None, "http://localhost"),
+        ("[192.0.2.1]", "http", None, "http://localhost"),
+        ("[::::]:80", "http", None, "http://localhost"),
+        ("lots.example.org:99999", "http", None, "http://localhost"),
         ("evil.example/x?", "http", None, "http://localhost"),
         (None, "http", None, "http://localhost"),
     ],
@@ -126,6 +129,7 @@ def test_a_public_address_is_taken_without_its_base_path(given: str, base_path: 
     [
         *("lots.example.org", "ftp://lots.example.org", "https://", "https://a b", "https://u:p@host", "//host"),
         *("https://host?x=1", "https://host#x", "https://host:port", "https://host:8000000", "javascript:alert(1)"),
+        *("http://[192.0.2.1]", "http://[::::]", "https://host:99999", "https://host:0"),
         *("https://廟.example", "https://host/other", "https://host/jieqian/x", "https://a\nb"),
     ],
 )

@@ -17,7 +17,19 @@ from starlette.requests import Request
 
 from jieqian.api.callers import CallerMiddleware
 from jieqian.checks.language import resolve_language
-from jieqian.errors import BodyTooLarge, InvalidQuestion, InvalidRequest
+from jieqian.errors import (
+    BodyTooLarge,
+    InvalidQuestion,
+    InvalidRequest,
+    JieqianError,
+    NothingToShare,
+    QueueFull,
+    RateLimited,
+    RequestTimeout,
+    StoreError,
+    StoreUnwritable,
+    UnknownTask,
+)
 from jieqian.languages import Language
 from jieqian.llm.client import ModelInfo
 from jieqian.llm.selection import Choice
@@ -157,7 +169,7 @@ class Visitor:
                     if name == "set-cookie" and value.startswith("jieqian_session"):
                         self._cookie = value.partition(";")[0]
             else:
-                answer.text += message.get("body", b"").decode()  # type: ignore[attr-defined]
+                answer.text += message.get("body", b"").decode(errors="replace")  # type: ignore[attr-defined]
 
         await self._app(scope, receive, send)
         return answer
@@ -208,6 +220,14 @@ def test_a_help_line_can_be_pressed(contact: str, leads_to: str | None) -> None:
 def test_every_help_line_can_be_pressed() -> None:
     lines = json.loads(files("jieqian.checks").joinpath("help_lines.json").read_text(encoding="utf-8"))
     assert [line["contact"] for line in lines["lines"] if reach(line["contact"]) is None] == []
+
+
+@pytest.mark.parametrize(
+    "error", [StoreError, StoreUnwritable, RequestTimeout, NothingToShare, UnknownTask, RateLimited, QueueFull]
+)
+def test_what_may_befall_a_visitor_is_told_in_every_language(error: type[JieqianError]) -> None:
+    told = [json.loads(Texts(language).for_faults())[error.code] for language in Language]
+    assert len(set(told)) == len(Language)
 
 
 def test_every_text_a_page_asks_for_exists_and_none_is_unused() -> None:
@@ -415,6 +435,18 @@ async def test_history_with_a_cursor_of_nonsense_is_the_first_page(visitor: Visi
         page = await visitor.get(f"/history?{urlencode({'before': before})}")
         assert page.status == 200
         assert "會遇到對的人嗎？" in page.text
+
+
+async def test_an_address_cannot_weigh_its_words_against_what_was_asked(visitor: Visitor) -> None:
+    there = (await visitor.post("/readings", asked())).headers["location"]
+    for page in (there, "/history"):
+        shrunk = await visitor.get(f"{page}?lang=en", accept_encoding="gzip")
+        assert shrunk.headers["content-encoding"] == "gzip"
+        for name in ("question", "before", "draw"):
+            whole = await visitor.get(f"{page}?{name}=ABCDEFGH", accept_encoding="gzip")
+            assert "content-encoding" not in whole.headers
+    lot = await visitor.get("/temples/yuelao/lots/7?question=ABCDEFGH", accept_encoding="gzip")
+    assert lot.headers["content-encoding"] == "gzip"
 
 
 async def test_everything_stays_under_the_base_path() -> None:

@@ -76,6 +76,11 @@ def test_origins_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
         "https://廟.example",
         "temple.example",
         "null",
+        "https://temple.example:99999",
+        "https://temple.example:0",
+        "http://[::::]",
+        "http://[192.0.2.1]",
+        "https://\u212aelvin.example",
     ],
 )
 def test_who_may_embed_is_named_as_a_browser_names_it(monkeypatch: pytest.MonkeyPatch, origins: str) -> None:
@@ -92,6 +97,10 @@ def test_who_may_embed_is_named_as_a_browser_names_it(monkeypatch: pytest.Monkey
         (
             "https://Temple.example:443/, http://localhost:3000,http://[::1]:80",
             ("https://temple.example", "http://localhost:3000", "http://[::1]"),
+        ),
+        (
+            "https://temple.example:0443,http://temple.example:08080",
+            ("https://temple.example", "http://temple.example:8080"),
         ),
     ],
 )

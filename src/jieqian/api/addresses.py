@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from jieqian.api.callers import ticket_for
 from jieqian.api.proxied import is_this_machine
+from jieqian.settings import names_a_place
 
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?", re.ASCII)
 _NO_ADDRESS = ("0.0.0.0", "::")
@@ -33,8 +34,9 @@ def origin_of(request: Request, public_url: str | None) -> str:
     """
     if public_url is not None:
         return public_url
-    host = request.headers.get("host", "")
-    return f"{request.scope['scheme']}://{host if _HOST.fullmatch(host) else 'localhost'}"
+    host, scheme = request.headers.get("host", ""), request.scope["scheme"]
+    origin = f"{scheme}://{host}"
+    return origin if _HOST.fullmatch(host) and names_a_place(origin) else f"{scheme}://localhost"
 
 
 def is_for_this_machine_alone(origin: str) -> bool:

@@ -23,7 +23,8 @@ _TYPES = {
 _FOR_GOOD = "public, max-age=31536000, immutable"
 _ASK_AGAIN = "public, no-cache"
 _COLOUR = re.compile(r"^  --([a-z-]+): (#[0-9a-f]{3,8});$", re.MULTILINE)
-_IMPORT = re.compile(r'^import .*"\./([\w.-]+)";$', re.MULTILINE)
+#: At a script's head, and in it where that needs the page to be there first: by then the line may be dead.
+_IMPORT = re.compile(r'^import .*"\./([\w.-]+)";$|\bimport\("\./([\w.-]+)"\)', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def _imports(name: str, contents: Mapping[str, bytes]) -> tuple[str, ...]:
     """All that a script imports and what those do, the nearest first."""
     found, at = [name], 0
     while at < len(found):
-        named = _IMPORT.findall(contents[found[at]].decode())
+        named = [head or later for head, later in _IMPORT.findall(contents[found[at]].decode())]
         found += [other for other in named if other in contents and other not in found]
         at += 1
     return tuple(found[1:])

@@ -22,6 +22,8 @@ from jieqian.web.texts import LANGUAGE_COOKIE, LANGUAGE_NAMES, Texts, catalogue,
 
 #: What of an address the choice of a language keeps.
 _KEPT = frozenset({"before", "collection", "draw", "lot", "question"})
+#: What a page is given that shows what its visitor asked.
+_ASKED = frozenset({"task", "views"})
 _COOKIE_SECONDS = 365 * 24 * 3600
 _NUMBER = re.compile(r"\d[\d -]{1,}\d(?!\S)", re.ASCII)
 _HOST = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)+", re.ASCII)
@@ -95,11 +97,18 @@ def render(
     vary = "Accept-Language, Authorization" if frame else "Accept-Language, Cookie"
     headers = {"Cache-Control": "no-store", "Content-Language": language.value, "Vary": vary}
     response = HTMLResponse(html, status, headers)
-    if "form_token" not in values:  # the length of what holds a secret must not tell of it
+    if _may_shrink(request, values):
         shrink(response, request.headers)
     if remember and frame is None:
         _remember(request, response, chosen_language(request))
     return response
+
+
+def _may_shrink(request: Request, values: Mapping[str, Any]) -> bool:
+    """Whether the page's length may depend on what is in it twice: words that an address brought, from whomever, must
+    not be weighed against a secret, or against what somebody asked.
+    """
+    return "form_token" not in values and not (_ASKED & values.keys() and _KEPT & set(request.query_params))
 
 
 def draw(template: str, language: Language, values: Mapping[str, Any]) -> Response:

@@ -1,7 +1,7 @@
 // Calls of the API: by the session cookie, or by the token of a page that holds one.
 const base = document.body.dataset.api;
-// An answer that does not come in this time is none: the line may be dead.
-const PATIENCE = 15000;
+/** An answer that does not come in this time is none: the line may be dead. */
+export const PATIENCE = 15000;
 let bearer = "";
 
 /** What the API answered in place of what was asked: `status` (0: no answer at all) and the problem document. */

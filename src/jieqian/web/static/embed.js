@@ -3,12 +3,15 @@
 import { ask, call, identify } from "./api.js";
 import { allowAgain, guardInput, prepareQuestions, prepareSuggestions } from "./question.js";
 
-const { token, origins, errors, wait, unreachable } = document.body.dataset;
+const { token, origins, errors, wait, unreachable, readings } = document.body.dataset;
 const place = document.getElementById("place");
 const ended = document.getElementById("ended");
 const faults = JSON.parse(errors);
 const allowed = origins.split(" ");
-const kept = `jieqian ${window.name} ${document.body.dataset.api}`;
+// On another page of the same site the frame may be another temple's. Whoever chose the temple in the frame gets the
+// choice again by a refresh.
+const chosen = new URLSearchParams(location.search).has("others") || `${location.pathname}/readings` === readings;
+const kept = `jieqian ${window.name} ${chosen ? readings : location.pathname}`;
 let own = token;
 let host = null;
 
@@ -75,7 +78,8 @@ function tell(message) {
   shown.textContent = message;
 }
 
-function inWords({ status, problem }) {
+// What is no answer of the service's, a script that did not come, is told as no answer.
+function inWords({ status = 0, problem = {} }) {
   const said = status === 0 ? unreachable : faults[problem.code] ?? problem.detail ?? unreachable;
   const seconds = problem.retry_after;
   return seconds === undefined ? said : `${said} ${wait.replace("{seconds}", seconds)}`;
@@ -87,6 +91,7 @@ async function step(work) {
   try {
     await work();
   } catch (error) {
+    if (error.status === 401) return false; // told above, with a way on
     const page = error.answer && new DOMParser().parseFromString(await error.answer.text(), "text/html");
     tell(page?.getElementById("problem")?.textContent.trim() || inWords(error));
     return false;
@@ -157,7 +162,7 @@ function prepareLot() {
 // -- the reading ------------------------------------------------------------------------------------------------------
 
 async function showReading(taskId) {
-  show(await pageAt(`${document.body.dataset.readings}/${encodeURIComponent(taskId)}`));
+  show(await pageAt(`${readings}/${encodeURIComponent(taskId)}`));
   document.getElementById("another").addEventListener("click", beginAgain);
   document.getElementById("whole-reading")?.addEventListener("click", () => openWhole(taskId));
   document.getElementById("erase-now").addEventListener("click", () => step(() => erase(taskId)));

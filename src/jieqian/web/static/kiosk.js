@@ -1,7 +1,8 @@
 // The screen in a temple's hall: the steps of one visit on one page. The next visit begins with a new page.
+import { PATIENCE } from "./api.js";
 import { watchIdle } from "./kiosk_idle.js";
 import { asker, followReading } from "./kiosk_reading.js";
-import { blank, startAnew } from "./kiosk_reset.js";
+import { blank, noteVisit, startAnew, visitLeft } from "./kiosk_reset.js";
 import { text } from "./texts.js";
 import { drawOn, drawText, whyNoDraw } from "./tube.js";
 
@@ -37,7 +38,7 @@ function startAgain() {
  * its nodes, and whether it is what was asked for.
  */
 async function part(address, options = {}) {
-  const answer = await fetch(address, { cache: "no-store", ...options });
+  const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout?.(PATIENCE), ...options });
   const made = new DOMParser().parseFromString(await answer.text(), "text/html");
   // What a proxy answers in the service's place is no part of this page.
   if (answer.headers.get("Content-Language") !== language) throw new Error(`HTTP ${answer.status}`);
@@ -140,8 +141,10 @@ function cared() {
 async function send(question, itsLanguage) {
   const { lot } = visit;
   const { collection } = kiosk.dataset;
+  noteVisit();
   const task = await ask({ collection, lot, question, language: itsLanguage, draw_id: visit.drawId ?? undefined });
   visit.taskId = task.taskId;
+  noteVisit(task.taskId);
   visit.writing = true;
   at("asked").textContent = question;
   go("reading");
@@ -232,4 +235,6 @@ prepareNumber();
 prepareQuestions();
 prepareTaking();
 prepareIdle();
-kiosk.hidden = false;
+visit.taskId = visitLeft();
+if (visit.taskId === null) kiosk.hidden = false;
+else startAgain();

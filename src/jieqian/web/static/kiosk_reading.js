@@ -78,6 +78,11 @@ export function followReading({ taskId, language }, { ended, cared }) {
   for (const written of document.querySelectorAll("#asked, #reading .text, #care-message, #help-lines")) {
     written.lang = language;
   }
+  function instead(told) {
+    care = true;
+    showCare(told);
+    cared();
+  }
   function end(status, found) {
     if (!care) finish(status, found);
     ended();
@@ -85,11 +90,7 @@ export function followReading({ taskId, language }, { ended, cared }) {
   const handlers = {
     queued: (queued) => step.dataset.status === "queued" && (at("queue").textContent = queueText(queued)),
     stage: ({ stage, state }) => (stage !== "queue" || state === "finished") && begun(),
-    care(told) {
-      care = true;
-      showCare(told);
-      cared();
-    },
+    care: instead,
     ...sectionEvents({ begun, announce }),
     completed: (reading) => end("completed", reading),
     failed: () => end("failed"),
@@ -107,7 +108,10 @@ export function followReading({ taskId, language }, { ended, cared }) {
     told: (type, data) => handlers[type]?.(data),
     lost: () => trouble(text("connection_lost")),
     back: () => trouble(""),
-    ended: ({ status, sections, timings }) => end(status, { sections, timings }),
+    ended({ status, sections, timings, care: told }) {
+      if (told && !care) instead(told); // none of its events came
+      end(status, { sections, timings });
+    },
     gone: () => end("failed"),
   });
   return endFollowing;

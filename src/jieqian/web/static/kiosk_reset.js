@@ -2,7 +2,35 @@
 const FIRST_WAIT = 1000;
 const LONGEST_WAIT = 10000;
 const LONGEST_ANSWER = 10000;
+// Kept on the device while somebody's reading is: a page loaded anew, after a power cut too, is another visitor's.
+const MARK = `jieqian kiosk ${document.body.dataset.api}`;
 let begun = false;
+
+/** Something is asked now: `taskId` once it is known. Where the browser keeps nothing, a page loaded anew goes on in the same session. */
+export function noteVisit(taskId) {
+  try {
+    localStorage.setItem(MARK, taskId ?? "");
+  } catch {
+    // nothing is kept
+  }
+}
+
+/** The task of a visit that nothing ended, "" for one unknown; null where there was none. */
+export function visitLeft() {
+  try {
+    return localStorage.getItem(MARK);
+  } catch {
+    return null;
+  }
+}
+
+function forgetVisit() {
+  try {
+    localStorage.removeItem(MARK);
+  } catch {
+    // nothing was kept
+  }
+}
 
 /** Take everything of this visit off the page. */
 export function blank() {
@@ -20,7 +48,7 @@ function pause(milliseconds) {
 
 async function answered(address, options) {
   try {
-    const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(LONGEST_ANSWER), ...options });
+    const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout?.(LONGEST_ANSWER), ...options });
     return answer.ok;
   } catch {
     return false; // no network, or the service is down: the caller asks again
@@ -39,5 +67,6 @@ export async function startAnew(taskId) {
     if ((await answered(reset, { method: "POST", body })) && (await answered(home))) break;
     await pause(wait);
   }
+  forgetVisit();
   location.replace(home);
 }

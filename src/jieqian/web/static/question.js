@@ -1,4 +1,5 @@
 // Fields a question is written in: a count of characters, and keys that are safe under an input method.
+import { address, ask } from "./api.js";
 import { text } from "./texts.js";
 
 const LONGEST = 2000;
@@ -29,25 +30,42 @@ function sendByControlEnter(field) {
   });
 }
 
-function notSent(button) {
+function notSent() {
   const told = document.createElement("p");
   told.className = "problem";
   told.setAttribute("role", "alert");
   told.textContent = text("not_sent");
-  button.before(told);
   window.addEventListener("online", () => told.remove(), { once: true });
+  return told;
+}
+
+// A browser without a network calls itself offline, even where the service runs on the same machine.
+async function isThere() {
+  try {
+    await ask(address("/modes"));
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function sendOnce(form) {
   const button = form.querySelector("button[type=submit]");
   const label = button.textContent;
-  form.addEventListener("submit", (event) => {
-    if (form.dataset.sent || !navigator.onLine) {
+  let reached = false;
+  let told = null;
+  form.addEventListener("submit", async (event) => {
+    if (form.dataset.sent || !(navigator.onLine || reached)) {
       event.preventDefault();
       event.stopImmediatePropagation();
-      if (!form.dataset.sent && !form.querySelector("[role=alert]")) notSent(button);
+      if (form.dataset.sent) return;
+      reached = await isThere();
+      if (reached) form.requestSubmit(button);
+      else if (!told?.isConnected) button.before((told = notSent()));
       return;
     }
+    reached = false;
+    told?.remove();
     form.dataset.sent = "yes";
     button.textContent = text("sending");
   });

@@ -97,6 +97,7 @@ export function follow(taskId, { events, told, lost, back, ended, gone }) {
       if (over) return;
       if (error.status === 401) {
         finish(); // whoever holds the token says so
+        back();
         return;
       }
       if (error.status === 404) {

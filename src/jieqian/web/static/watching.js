@@ -88,7 +88,7 @@ function finish(status, { sections = {}, sources, timings, problem } = {}) {
   at("queue").textContent = "";
   at("elapsed").textContent = "";
   connectionBack();
-  if (problem) show("failure", true, text(`failure_${GONE.has(problem.code) ? "gone" : "other"}`));
+  if (problem) show("failure", true, GONE.has(problem.code) ? text("failure_gone") : text("failure_other"));
   if (timings) showTimings(timings);
   for (const waiting of document.querySelectorAll("[data-stage] dd")) {
     if (waiting.textContent === text("stage_running")) waiting.textContent = "";
@@ -137,6 +137,7 @@ function watch() {
       finish(status, { sections, sources, timings, problem: error }),
     gone() {
       clearInterval(ticking);
+      connectionBack();
       at("whole").remove();
       at("asked").remove();
       show("erased", true);
