@@ -21,6 +21,7 @@ PAGES = (
     "/components",
     "/history",
     "/readings/none",
+    "/nowhere/at/all",
 )
 
 

@@ -244,6 +244,7 @@ def test_the_first_load_is_light(site: Site, open_page: OpenPage, path: str) -> 
         ("/temples/nowhere", "no such temple"),
         ("/temples/yuelao/lots/0", "lots 1 to 100"),
         ("/temples/yuelao/lots/guanyin_3", "lot's number"),
+        ("/nowhere/at/all", "choose a temple"),
     ],
 )
 def test_what_is_not_there_says_so_and_leads_on(site: Site, open_page: OpenPage, path: str, told: str) -> None:

@@ -19,7 +19,7 @@ from jieqian.api.proxied import BasePath, TrustedProxies
 from jieqian.api.transport import HeadAsGet, TellsFaults, TimelyBodies, Uploads
 from jieqian.api.visits import Visits
 from jieqian.web.admin_pages import admin_pages_router
-from jieqian.web.pages import mount_static, pages_router
+from jieqian.web.pages import mount_static, nothing_here, pages_router
 from jieqian.wiring import House
 
 _CONTENT_POLICY = (
@@ -55,7 +55,7 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
     )
     app.state.house = house
     app.state.uploads = Uploads()
-    add_problem_handlers(app)
+    add_problem_handlers(app, nothing_here)
     api = APIRouter(prefix="/api/v1")
     for router in (tasks.router, shares.router, draws.router, lots.router, admin.router):
         api.include_router(router)

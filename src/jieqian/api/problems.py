@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -34,8 +35,11 @@ def problem_response(error: JieqianError) -> Response:
     return JSONResponse(document, status_code=error.status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def add_problem_handlers(app: FastAPI) -> None:
-    """Every error of the API leaves as a problem document; an unexpected one tells nothing of its inside."""
+def add_problem_handlers(app: FastAPI, nothing_here: Callable[[Request], Response]) -> None:
+    """Every error of the API leaves as a problem document; an unexpected one tells nothing of its inside.
+
+    `nothing_here`: the page for a browser at an address that leads nowhere.
+    """
 
     @app.exception_handler(JieqianError)
     async def known(_request: Request, error: JieqianError) -> Response:
@@ -48,7 +52,9 @@ def add_problem_handlers(app: FastAPI) -> None:
         return problem_response(InvalidRequest(_faults(error.errors())))
 
     @app.exception_handler(HTTPException)
-    async def plain(_request: Request, error: HTTPException) -> Response:
+    async def plain(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 404 and _wants_a_page(request):
+            return nothing_here(request)
         code, told = _PLAIN.get(error.status_code, ("http_error", str(error.detail)))
         document = {
             "type": "about:blank",
@@ -63,6 +69,11 @@ def add_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(Exception)
     async def unexpected(_request: Request, _error: Exception) -> Response:
         return problem_response(JieqianError())
+
+
+def _wants_a_page(request: Request) -> bool:
+    path: str = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    return not path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
 
 
 def _faults(errors: Any) -> str:

@@ -81,6 +81,11 @@ def mount_static(app: FastAPI) -> None:
     app.router.routes.append(Route("/static/{version}/{file}", static_file, name="static", include_in_schema=False))
 
 
+def nothing_here(request: Request) -> Response:
+    """The page of an address that leads nowhere."""
+    return render(request, "nothing.html", 404)
+
+
 class _Pages:
     def __init__(self, house: PagesHouse, temples: TemplePages) -> None:
         self._house = house

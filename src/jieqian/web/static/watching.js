@@ -139,6 +139,7 @@ function watch() {
       clearInterval(ticking);
       connectionBack();
       at("whole").remove();
+      at("standing").remove();
       at("asked").remove();
       show("erased", true);
     },
