@@ -115,6 +115,7 @@ def test_a_copy_is_of_one_moment_though_others_write(tmp_path: Path) -> None:
 
     writer = threading.Thread(target=write)
     writer.start()
+    assert written.acquire(timeout=60)  # both opened at once would each hinder the other for a moment
     try:
         copy_database(source, tmp_path / "copy.db", step)
     finally:

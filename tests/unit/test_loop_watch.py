@@ -23,7 +23,6 @@ async def _blocks_while(work: Work) -> list[Block]:
     found: list[Block] = []
     guard = watch(asyncio.get_running_loop(), LIMIT_MS, found.append)
     try:
-        await asyncio.sleep(LIMIT_MS / 1000)  # the watch has found the loop's thread
         await work(found)
         await asyncio.sleep(LIMIT_MS / 1000)
     finally:

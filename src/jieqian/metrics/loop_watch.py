@@ -34,6 +34,8 @@ class LoopWatch:
         self._on_block = on_block
         self._thread_id: int | None = None
         self._native_id: int | None = None
+        if _runs_here(loop):  # else its first sign tells
+            self._thread_id, self._native_id = threading.get_ident(), threading.get_native_id()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="loop-watch", daemon=True)
         self._thread.start()
@@ -91,6 +93,13 @@ def seconds_in_line(thread: int | None) -> float:
         return int(Path(f"/proc/self/task/{thread}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
     except (OSError, ValueError, IndexError):
         return 0.0
+
+
+def _runs_here(loop: asyncio.AbstractEventLoop) -> bool:
+    try:
+        return asyncio.get_running_loop() is loop
+    except RuntimeError:
+        return False
 
 
 def _in_a_callback(frame: FrameType) -> bool:
