@@ -187,3 +187,10 @@ def test_colours_and_sizes_of_type_are_tokens_alone() -> None:
         assert re.findall(r"font(?:-size)?:[^;]*\d(?:rem|px|pt)\b", source) == [], sheet.name
         for name in re.findall(r"var\((--[\w-]+)", source):
             assert f"{name}:" in STATIC.joinpath("tokens.css").read_text(encoding="utf-8"), (sheet.name, name)
+
+
+@pytest.mark.parametrize(("language", "told"), [("en", True), ("zh-Hant", False), ("zh-Hans", False), ("ja", False)])
+async def test_a_rank_is_put_into_words_for_who_cannot_read_it(language: str, told: bool) -> None:
+    page = (await Visitor(House()).get(f"/temples/yuelao/lots/1?lang={language}")).text
+    assert ('<p lang="en">very favourable</p>' in page) is told
+    assert "大吉" in page

@@ -289,7 +289,7 @@ def _tail(ground: Ground) -> Iterator[Finding]:
     yield Finding(
         f"The slowest wait {slow / middle:.1f} times as long as the middle.",
         evidence + ".",
-        "Look at the slowest tasks' timelines below for what they share.",
+        "Look at the slowest tasks' timelines for what they share.",
         max(0.0, mean - middle),
     )
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from jieqian.languages import Language
-from jieqian.lots.lot import Collection, Lot
+from jieqian.lots.lot import Collection, Lot, Polarity
 from jieqian.lots.script import script_of
+from jieqian.prompt.verse import rank_sense
 from jieqian.reading.drawing import proof_of
 from jieqian.tasks.store import Draw
 
@@ -42,6 +43,14 @@ class LotView:
         """Whether the verse needs the smaller type."""
         lines = self.lot["lines"]
         return len(lines) > _ACROSS or max(map(len, lines)) > _DOWN
+
+    @property
+    def rank_sense(self) -> str:
+        """What the printed rank means, for readers of no Chinese script; empty for the others."""
+        fortune = self.lot["fortune"]
+        if not fortune or self.language is not Language.EN:
+            return ""
+        return rank_sense(Polarity(fortune["polarity"]), self.language)
 
     @property
     def glossed(self) -> Sequence[tuple[str, str]]:
