@@ -14,9 +14,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Frame, Page, Playwright, expect
 
-from browser.test_axe import RULES, axe
 from browser.test_reading_page import SLOW, half_way
-from browser.visiting import Pace, Site, draw, shown_sections, wait_for_end
+from browser.visiting import Pace, Site, draw, faults, shown_sections, wait_for_end
 from jieqian.sections.section import SECTIONS
 
 _NAMED = '<script src="{service}/widget.js" data-collection="yuelao" async></script>'
@@ -138,12 +137,6 @@ def ask_in(frame: Frame, question: str) -> None:
 def assert_whole(frame: Frame) -> None:
     assert list(shown_sections(frame)) == list(SECTIONS)
     assert all(mark.startswith("Written by the model") for mark in frame.locator(".part .source").all_inner_texts())
-
-
-def faults(frame: Frame) -> list[str]:
-    found = axe.Axe().run(frame, options=RULES).response
-    assert len(found["passes"]) > 10
-    return [f"{rule['id']}: {node['html'][:120]}" for rule in found["violations"] for node in rule["nodes"]]
 
 
 def test_the_whole_way_without_a_cookie(sites: tuple[Host, Host], profile: BrowserContext, pace: Pace) -> None:

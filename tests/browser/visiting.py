@@ -148,7 +148,7 @@ def wait_for_end(page: Page | Frame, status: str = "completed") -> None:
     page.wait_for_selector(f"#task[data-status={status}]", timeout=60_000)
 
 
-def faults(page: Page) -> list[str]:
+def faults(page: Page | Frame) -> list[str]:
     """What axe finds wrong with the page as it is."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
     found = axe.Axe().run(page, options=_RULES).response

@@ -39,12 +39,15 @@ export async function ask(url, options = {}) {
   throw error;
 }
 
-/** Send `body` (none: nothing), with `headers` besides, and give the JSON of the answer. Throws `ApiError`. */
-export async function call(method, path, body, headers = {}) {
+/**
+ * Send `body` (none: nothing), with `headers` besides, and give the JSON of the answer, waited for so many milliseconds.
+ * Throws `ApiError`.
+ */
+export async function call(method, path, body, headers = {}, patience = PATIENCE) {
   const sent = body === undefined ? { headers } : {
     headers: { ...headers, "Content-Type": "application/json" },
     body: JSON.stringify(body),
   };
-  const answer = await ask(address(path), { method, ...sent });
+  const answer = await ask(address(path), { method, signal: AbortSignal.timeout?.(patience), ...sent });
   return answer.json().catch(() => ({}));
 }

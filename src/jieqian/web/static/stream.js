@@ -10,6 +10,9 @@ const SHORTEST_WAIT = 2000;
 const LONGEST_WAIT = 30000;
 // After so long without an event the line may be dead, and no browser says so; a model that is slow may be as quiet.
 const SILENCE = 45000;
+// An answer may be waited for on a dead line that the browser would use once more: not for long, and then on another.
+const LEAST_PATIENCE = 5000;
+const MOST_PATIENCE = 15000;
 // A page looked at again after so long without one asks at once.
 const SLEPT = 15000;
 
@@ -28,6 +31,7 @@ export function follow(taskId, { events, told, lost, back, ended, gone }) {
   let over = false;
   let looking = false;
   let wait = SHORTEST_WAIT;
+  let patience = LEAST_PATIENCE;
   let timer = 0;
   let heard = 0;
 
@@ -39,6 +43,7 @@ export function follow(taskId, { events, told, lost, back, ended, gone }) {
     lookLater(SILENCE);
     source.onopen = () => {
       wait = SHORTEST_WAIT;
+      patience = LEAST_PATIENCE;
       hear();
       back();
     };
@@ -84,7 +89,7 @@ export function follow(taskId, { events, told, lost, back, ended, gone }) {
     clearTimeout(timer);
     looking = true;
     try {
-      const task = await call("GET", path);
+      const task = await call("GET", path, undefined, {}, patience);
       if (over) return;
       if (["completed", "failed", "stopped"].includes(task.status)) {
         finish();
@@ -106,6 +111,7 @@ export function follow(taskId, { events, told, lost, back, ended, gone }) {
         return;
       }
       lost();
+      patience = Math.min(patience * 2, MOST_PATIENCE);
       lookLater(wait);
       wait = Math.min(wait * 2, LONGEST_WAIT);
     } finally {
