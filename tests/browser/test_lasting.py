@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, TimeoutError, expect
+from playwright.sync_api import Browser, Page, Route, TimeoutError, expect
 
 from browser.test_reading_page import ENDLESS, SLOW, assert_whole, half_way
 from browser.visiting import OpenPage, Pace, Site, ask, shown_sections, task_of, wait_for_end
@@ -113,6 +113,34 @@ def test_the_line_is_cut_mid_section_and_mended(
     expect(page.locator("#trouble")).to_be_hidden()
     assert_whole(page, "Written by the model")
     assert_each_text_grew(page)
+
+
+@pytest.mark.parametrize("status", [200, 404])
+def test_a_network_that_answers_with_a_page_of_its_own_is_waited_out(
+    line: WeakLine, open_page: OpenPage, pace: Pace, status: int
+) -> None:
+    pace(**SLOW)
+    page = open_page(line.site)
+    ask(page, "Will the guest house let me through?")
+    half_way(page)
+    answered: list[str] = []
+
+    def own_page(route: Route) -> None:
+        answered.append(route.request.url)
+        # A stream of another type is a line in the console, whatever the page does with it.
+        its_own = 503 if "/events" in route.request.url else status
+        route.fulfill(status=its_own, content_type="text/html", body="<h1>Welcome, guest</h1>")
+
+    page.route("**/api/v1/tasks/**", own_page)
+    line.cut()
+    line.mend()
+    page.wait_for_timeout(9000)
+    assert 2 <= len(answered) < 20, "asked again, with pauses"
+    expect(page.locator("#trouble")).to_contain_text("nothing is lost")
+    expect(page.locator("#erased")).to_be_hidden()
+    page.unroute("**/api/v1/tasks/**")
+    wait_for_end(page)
+    assert_whole(page, "Written by the model")
 
 
 def test_the_phone_has_no_network_for_a_while(model_site: Site, open_page: OpenPage, pace: Pace) -> None:

@@ -91,6 +91,32 @@ def test_a_line_without_end_is_never_held() -> None:
     assert held < LONGEST_LINE
 
 
+@pytest.mark.parametrize(
+    ("begin", "filling"),
+    [
+        ("2026-01-02 10:00:00 - app - INFO - [PERF_SUMMARY] Task a: ", "a"),
+        ("2026-01-02 10:00:00,000 INFO    jieqian.reading.record task_ended task_id=a", " llm_model="),
+        ("2026-01-02 10:00:00,000 ERROR   jieqian.app ", "a=b "),
+        ("2026-01-02 10:00:00 - app - ERROR - Error processing task a: ", "( "),
+    ],
+)
+def test_lines_made_to_be_slow_are_read_as_fast_as_others(tmp_path: Path, begin: str, filling: str) -> None:
+    line = (begin + filling * LONGEST_LINE)[: LONGEST_LINE - 1] + "\n"
+    told = document(tmp_path, line * 400)  # a pattern that looks from every letter on would need an hour
+    assert told["lines"] + told["unreadable_lines"] == 400
+
+
+def test_a_log_full_of_names_does_not_hide_a_known_one(tmp_path: Path) -> None:
+    ended = (
+        "2026-01-02 10:00:00,000 INFO    jieqian.reading.record task_ended status=completed task_id={} cache_hit={}\n"
+    )
+    names = [f"name{number}" for number in range(300)]
+    told = document(
+        tmp_path, "".join(ended.format(number, name) for number, name in enumerate(["none", *names, "none"]))
+    )
+    assert told["cache"]["none"] == 2
+
+
 def test_each_line_that_cannot_be_read_is_counted(tmp_path: Path) -> None:
     bad = ["nonsense", "{", '{"asctime": 7}', "2026-99-99 10:00:00 - x", "99:99:99 - x", "\x7fELF", "[]", "null"]
     told = document(tmp_path, "\n".join([*bad, "", "   ", TASK]))

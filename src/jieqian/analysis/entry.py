@@ -13,7 +13,7 @@ from typing import Any
 _LONGEST_CAUSE = 100
 _LONGEST_MS = 1e11
 _MOST_TEXT = 2000
-_QUESTION = re.compile(r"[,;(\s]*\bquestion\b", re.IGNORECASE)
+_QUESTION = re.compile(r"\bquestion\b", re.IGNORECASE)
 _ID = re.compile(r"\b[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}\b")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
@@ -100,6 +100,7 @@ def number(value: Any) -> float | None:
 
 def cause_of(text: str) -> str:
     """An error's text as a cause: one line, without ids, numbers and what was asked, cut."""
-    told = _QUESTION.split(text[:_MOST_TEXT], maxsplit=1)[0]
-    line = _NUMBER.sub("N", _ID.sub("ID", " ".join(told.split()))) or "not told in the log"
+    told, *asked = _QUESTION.split(text[:_MOST_TEXT], maxsplit=1)
+    told = " ".join(told.split()).rstrip(",;( " if asked else None)
+    line = _NUMBER.sub("N", _ID.sub("ID", told)) or "not told in the log"
     return line if len(line) <= _LONGEST_CAUSE else line[: _LONGEST_CAUSE - 1].rstrip() + "…"

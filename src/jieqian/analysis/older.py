@@ -19,7 +19,8 @@ _TEXT = rb"(?P<text>.*)"
 _ASKED = rb"(?P<asked>.*)"
 _NAMED_WORKER = re.compile(rb"\bworker-?\d{1,6}\b")
 _NAMED_TASK = re.compile(rb"[Tt]ask[ _=:id]*([0-9a-fA-F]{8}-[0-9a-fA-F-]{27})")
-_FIGURE = re.compile(r"(\w+)=(\d+(?:\.\d+)?)ms")
+#: From a word's start alone: of a word as long as a line every letter would be tried as one.
+_FIGURE = re.compile(r"\b(\w+)=(\d+(?:\.\d+)?)ms")
 #: A log tells the start of a question; so much of it is enough to know it again.
 _LONGEST_ASKED = 80
 _SERIOUS = (b"ERROR", b"CRITICAL")

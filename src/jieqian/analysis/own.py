@@ -15,7 +15,7 @@ from jieqian.logs import LOOP_BLOCKED
 _LINE = re.compile(rb" +(DEBUG|INFO|WARNING|ERROR|CRITICAL) +([\w.]+) (.*)", re.DOTALL)
 _FACT = re.compile(r" (\w+)=(\S*)")
 #: A server named its model, maybe with spaces: it ends where the next fact begins.
-_MODEL = re.compile(r" llm_model=(.*?) llm_stream_enabled=")
+_MODEL, _AFTER_MODEL = " llm_model=", " llm_stream_enabled="
 _KINDS = {
     "task_claimed": Kind.CLAIMED,
     "stage": Kind.STAGE,
@@ -65,8 +65,9 @@ def read_text(rest: bytes, at: float) -> Entry | None:
     facts: dict[str, Any] = {}
     for key, value in _FACT.findall(told):
         facts.setdefault(key, None if value == "None" else value)
-    if model := _MODEL.search(told):
-        facts["llm_model"] = None if model[1] == "None" else model[1]
+    model, ends, _ = told.partition(_MODEL)[2].partition(_AFTER_MODEL)
+    if ends:
+        facts["llm_model"] = None if model == "None" else model
     return _entry(kind, level, told, facts, Dialect.OWN_TEXT, at)
 
 

@@ -115,7 +115,8 @@ class Tally:
             if task.own and task.cache is not None:
                 (self.miss_waits if task.cache == "none" else self.hit_waits).add(task.waited_ms)
         if task.cache is not None:
-            self.caches[task.cache if len(self.caches) < MOST_NAMES else _OTHERS] += 1
+            known = task.cache in self.caches or len(self.caches) < MOST_NAMES
+            self.caches[task.cache if known else _OTHERS] += 1
         if task.model is not None and task.attempts and Stage.GENERATION in task.ms:
             model = task.model if task.model in self.models or len(self.models) < MOST_NAMES else _OTHERS
             self.models.setdefault(model, Samples()).add(task.ms[Stage.GENERATION])

@@ -49,5 +49,10 @@ export async function call(method, path, body, headers = {}, patience = PATIENCE
     body: JSON.stringify(body),
   };
   const answer = await ask(address(path), { method, signal: AbortSignal.timeout?.(patience), ...sent });
-  return answer.json().catch(() => ({}));
+  if (answer.status === 204) return {};
+  try {
+    return await answer.json();
+  } catch {
+    throw new ApiError(0, {}); // it was cut off, or is not the service's: a network with a page of its own answers for it
+  }
 }

@@ -105,7 +105,7 @@ export function follow(taskId, { events, told, lost, back, ended, gone }) {
         back();
         return;
       }
-      if (error.status === 404) {
+      if (error.status === 404 && error.problem.code) {
         finish();
         gone();
         return;
