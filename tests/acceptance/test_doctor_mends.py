@@ -318,6 +318,10 @@ def test_a_secret_that_can_be_guessed_is_made_anew(run: Commands, name: str, val
             {"WEBHOOK_SECRET": "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"},
             {"WEBHOOK_URL": "https://hooks.example.org/told"},
         ),
+        (
+            {"LLM_BASE_URL": "http://me:word@127.0.0.1:9", "LLM_API_KEY": "q8ZtR2mWx0LcVb5N"},
+            {"LLM_API_KEY": ""},
+        ),
     ],
 )
 def test_settings_that_do_not_go_together_are_hints(

@@ -26,12 +26,17 @@ async def models_in_use(house: Housed) -> dict[str, Any]:
 
 @router.get("/standing")
 async def models_standing(house: Housed) -> dict[str, Any]:
-    """`{"context_tokens", "modes"}`: LLM_CONTEXT_TOKENS, and how each mode's model server stands now.
+    """`{"context_tokens", "passages", "modes"}`: two settings, and how each mode's model server stands now.
 
     A mode: `provider`, `address`, `model`, the windows asked for and possible, and what the server tells: its kind, how
     long it took to answer, slots, whether the model is loaded. Nothing is loaded; a mode without a model is left out.
     """
-    return {"context_tokens": house.settings.llm_context_tokens, "modes": await house.engines.standings()}
+    settings = house.settings
+    return {
+        "context_tokens": settings.llm_context_tokens,
+        "passages": settings.passages,
+        "modes": await house.engines.standings(),
+    }
 
 
 @router.post("/look")

@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.cells import cell_len
@@ -27,6 +27,9 @@ from jieqian.cli.screen import lively, one_line, say, say_json
 from jieqian.errors import JieqianError, UsageError
 from jieqian.keeping.folder import expect_usable
 from jieqian.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from jieqian.reading.longest_prompt import LongestPrompt
 
 _ASK_SECONDS = 10.0
 #: How long one check may take, if nothing else is asked for; some ask a server several times.
@@ -203,7 +206,7 @@ def _servers_model(served: Told, settings: Settings) -> Iterator[Examined]:
         if mode["reachable"] and not mode["tiny"]:
             yield Examined(State.OK, "sections", _side_by_side(mode["strategy"], mode["parallel"]))
         told = _ask(served, "/api/v1/admin/models/standing")
-        yield from examine_modes(told["modes"], told["context_tokens"], _longest(settings))
+        yield from examine_modes(told["modes"], told["context_tokens"], _longest(settings, told["passages"]))
     except (OSError, ValueError, LookupError, TypeError) as error:
         told = f"{served.url} does not tell its model ({error}); it may be of another release"
         yield Examined(State.WARN, "model", told, f"kill {served.pid}, then: jieqian serve")
@@ -254,16 +257,16 @@ def _model(settings: Settings) -> Iterator[Examined]:
         return
     yield written
     if modes:
-        yield from examine_modes(modes, settings.llm_context_tokens, _longest(settings))
+        yield from examine_modes(modes, settings.llm_context_tokens, _longest(settings, settings.passages))
 
 
-def _longest(settings: Settings) -> list[Any]:
+def _longest(settings: Settings, passages: int) -> list[LongestPrompt]:
     """Our longest prompts, of the collections on offer here."""
     from jieqian.lots.library import LotLibrary
     from jieqian.reading.longest_prompt import longest_prompts
 
     library = LotLibrary.in_data_dir(settings.data_dir, settings.collections)
-    return longest_prompts(library, settings.passages)
+    return longest_prompts(library, passages)
 
 
 def _retrieval(settings: Settings) -> Iterator[Examined]:

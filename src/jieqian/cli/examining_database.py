@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sqlite3
 import time
@@ -51,7 +52,7 @@ def examine_database(settings: Settings, seconds: float = CHECK_SECONDS) -> Iter
 def newest_task(settings: Settings) -> float | None:
     """When the newest task was made, by this machine's clock then; None where that cannot be told."""
     file = file_of(settings)
-    if file is None or not file.is_file():
+    if file is None or not os.path.isfile(file):
         return None
     with suppress(sqlite3.Error), closing(open_to_look(file)) as connection:
         newest: float | None = connection.execute("SELECT max(created_at) FROM tasks").fetchone()[0]
@@ -62,7 +63,7 @@ def newest_task(settings: Settings) -> float | None:
 def approved_entries(settings: Settings) -> set[str]:
     """The ids of the approved FAQ entries; none where that cannot be told."""
     file = file_of(settings)
-    if file is None or not file.is_file():
+    if file is None or not os.path.isfile(file):
         return set()
     with suppress(sqlite3.Error), closing(open_to_look(file)) as connection:
         return {row[0] for row in connection.execute("SELECT id FROM faq_entries WHERE status = 'approved'")}

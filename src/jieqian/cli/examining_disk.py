@@ -56,10 +56,13 @@ def _room(folder: Path, needed: int) -> Examined:
 def _needed(settings: Settings) -> int:
     """A migration and a backup each copy the database; the index is made beside the old one."""
     database = file_of(settings)
-    files = [] if database is None else [database, database.with_name(f"{database.name}-wal")]
-    copied = sum(each.stat().st_size for each in files if each.is_file())
     index = settings.data_dir / INDEX_FOLDER
-    return 2 * copied + sum(each.stat().st_size for each in index.rglob("*") if each.is_file())
+    try:
+        files = [] if database is None else [database, database.with_name(f"{database.name}-wal")]
+        copied = sum(each.stat().st_size for each in files if each.is_file())
+        return 2 * copied + sum(each.stat().st_size for each in index.rglob("*") if each.is_file())
+    except OSError:  # a folder of another user's, or a file that has just gone
+        return 0
 
 
 def _may_be_written(folder: Path) -> bool:

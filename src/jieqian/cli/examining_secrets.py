@@ -94,7 +94,7 @@ def _is_guessed(secret: str) -> bool:
 
 def examine_contradictions(settings: Settings) -> Iterator[Examined]:
     """Settings that are each well and do not go together, or open more than is meant."""
-    found = [*_of_addresses(settings), *_of_webhook(settings)]
+    found = [*_of_addresses(settings), *_of_webhook(settings), *_of_model_server(settings)]
     for told, mend in found:
         yield Examined(State.WARN, "addresses", told, mend)
     if not found:
@@ -133,3 +133,10 @@ def _of_webhook(settings: Settings) -> Iterator[tuple[str, str]]:
             "WEBHOOK_URL is http: who was told of which lot can be read on its way",
             "write JIEQIAN_WEBHOOK_URL as https",
         )
+
+
+def _of_model_server(settings: Settings) -> Iterator[tuple[str, str]]:
+    url = settings.llm_base_url or ""
+    if settings.llm_api_key is not None and _IN_ADDRESS.search(url):
+        told = "LLM_BASE_URL has a user name in it and LLM_API_KEY is set: a request can bear one of them"
+        yield told, "unset JIEQIAN_LLM_API_KEY, or take the user name out of JIEQIAN_LLM_BASE_URL"
