@@ -125,6 +125,15 @@ def test_a_check_that_hangs_or_fails_is_a_finding_and_what_it_found_before_stays
         assert told in failed.told
 
 
+def test_what_another_user_alone_may_look_at_is_to_be_looked_at_as_that_user(tmp_path: Path) -> None:
+    def fails() -> Iterator[Examined]:
+        raise PermissionError(13, "Permission denied", str(tmp_path / "data" / "jieqian.db"))
+
+    (failed,) = bounded("database", fails, 10.0)
+    assert failed.told == f"{tmp_path}/data/jieqian.db: Permission denied"
+    assert failed.mend == f"sudo -u '#{tmp_path.stat().st_uid}' jieqian doctor"
+
+
 def test_a_disk_with_less_room_than_the_data_needs_warns_until_there_is_less_data(tmp_path: Path) -> None:
     database = tmp_path / "jieqian.db"
     settings = Settings(data_dir=tmp_path)

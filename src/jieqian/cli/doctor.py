@@ -12,7 +12,9 @@ import traceback
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -133,7 +135,7 @@ def bounded(name: str, check: _Check, seconds: float) -> Iterator[Examined]:
     for error in failed:
         if "--debug" in sys.argv:
             traceback.print_exception(error)
-        yield Examined(State.FAIL, name, _in_words(error), "jieqian doctor --debug")
+        yield Examined(State.FAIL, name, _in_words(error), _mend_of(error))
 
 
 def _in_words(error: Exception) -> str:
@@ -142,6 +144,15 @@ def _in_words(error: Exception) -> str:
     if isinstance(error, OSError):
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
     return f"could not be looked at ({type(error).__name__}: {error})"
+
+
+def _mend_of(error: Exception) -> str:
+    """What another user may look at, that user may be asked for."""
+    if isinstance(error, PermissionError) and isinstance(error.filename, str):
+        for above in Path(error.filename).absolute().parents:
+            with suppress(OSError):
+                return f"sudo -u '#{above.stat().st_uid}' jieqian doctor"
+    return "jieqian doctor --debug"
 
 
 def _is_readable(settings: Settings) -> bool:
