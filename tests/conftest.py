@@ -28,6 +28,7 @@ LONGEST_FIRST = (
     "test_cli_usage",
     "test_all_collections",
     "test_cli_doctor",
+    "test_doctor_mends",
     "test_settings",
     "test_reading",
     "test_benchmarks",

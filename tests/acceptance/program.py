@@ -235,3 +235,11 @@ class ModelServer:
     def seen(self) -> list[dict[str, Any]]:
         """The chat requests it received, oldest first."""
         return asyncio.run(self._wire.seen())
+
+    def models(self, document: Mapping[str, Any]) -> None:
+        """Change the models it has (`POST /_models`)."""
+        asyncio.run(self._wire.models(document))
+
+    def clock(self, ahead: float) -> None:
+        """Let its answers bear a `Date` so many seconds ahead."""
+        asyncio.run(self._wire.clock(ahead))

@@ -24,6 +24,21 @@ async def models_in_use(house: Housed) -> dict[str, Any]:
     }
 
 
+@router.get("/standing")
+async def models_standing(house: Housed) -> dict[str, Any]:
+    """`{"context_tokens", "passages", "modes"}`: two settings, and how each mode's model server stands now.
+
+    A mode: `provider`, `address`, `model`, the windows asked for and possible, and what the server tells: its kind, how
+    long it took to answer, slots, whether the model is loaded. Nothing is loaded; a mode without a model is left out.
+    """
+    settings = house.settings
+    return {
+        "context_tokens": settings.llm_context_tokens,
+        "passages": settings.passages,
+        "modes": await house.engines.standings(),
+    }
+
+
 @router.post("/look")
 async def look_again(house: Housed) -> dict[str, Any]:
     """Look for servers and models now, not at the next of the looks that come every 30 s; answers as above."""

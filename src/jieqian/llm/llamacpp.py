@@ -27,6 +27,7 @@ from jieqian.llm.memory import available_bytes, check_fits
 from jieqian.llm.openai import Flavour, OpenAIClient
 from jieqian.llm.profiles import complete
 from jieqian.llm.server_text import one_line
+from jieqian.llm.standing import Standing
 
 _MOST_THREADS = 8
 _END_SECONDS = 5.0
@@ -136,6 +137,18 @@ class LlamaCppClient:
                 await asyncio.to_thread(self._end)
             finally:
                 await chunks.aclose()
+
+    async def standing(self, _model: str) -> Standing:
+        """Whether it is loaded; else whether it could be (see `llm/standing.py`). Loads nothing."""
+        here = Standing(kind="the embedded model", flavour="embedded", slots=self._slots, window=self._context)
+        process = self._process
+        if self._listening and process is not None and process.poll() is None:
+            return replace(here, loaded=True)
+        try:
+            await self.check()
+        except ModelError as error:
+            return replace(here, loaded=False, trouble=error.detail)
+        return replace(here, loaded=False)
 
     async def close(self) -> None:
         """End the process and with it free the model."""

@@ -25,6 +25,7 @@ from jieqian.llm.server_text import (
     text_of,
     without_echo,
 )
+from jieqian.llm.standing import Standing, ollama_standing
 from jieqian.llm.think_split import ThinkSplitter, WholeCharacters
 from jieqian.llm.tokens import check_fits, check_not_cut
 
@@ -78,6 +79,10 @@ class OllamaClient:
                         yield chunk
         except ModelNotFound:
             raise await self._nearest(request.model) from None
+
+    async def standing(self, model: str) -> Standing:
+        """How the server stands with that model (see `llm/standing.py`)."""
+        return await ollama_standing(self._http, model)
 
     async def close(self) -> None:
         """Close connections."""

@@ -24,6 +24,7 @@ from jieqian.llm.nearest import nearest_name
 from jieqian.llm.openai_answer import OpenAIAnswer
 from jieqian.llm.profiles import complete
 from jieqian.llm.server_text import count_of, list_of, object_of, one_line, size_of
+from jieqian.llm.standing import Standing, openai_standing
 from jieqian.llm.tokens import check_fits
 
 _OPTIONAL: dict[str, tuple[str, ...]] = {
@@ -114,6 +115,10 @@ class OpenAIClient:
             except ModelRefused:
                 if not self._without_refused(body, call.refused_with):
                     raise
+
+    async def standing(self, model: str) -> Standing:
+        """How the server stands with that model (see `llm/standing.py`)."""
+        return await openai_standing(self._http, (await self._which()).value, model)
 
     async def close(self) -> None:
         """Close connections."""

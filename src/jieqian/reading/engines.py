@@ -14,6 +14,7 @@ from typing import Any, Protocol, runtime_checkable
 from jieqian.errors import ModelError, ModelNotFound, ModelRefused
 from jieqian.llm.client import ModelClient, ModelInfo
 from jieqian.llm.selection import Choice
+from jieqian.reading.standings import standings
 from jieqian.sections.strategy import Strategy, WritingOptions
 from jieqian.tasks.task import Mode, StrategyName
 
@@ -313,6 +314,10 @@ class Engines:
             "languages": sorted(language.value for language in engine.model.languages) if engine else [],
             "note": self.note,
         }
+
+    async def standings(self) -> list[dict[str, Any]]:
+        """How the model servers of the modes stand now (`reading/standings.py`); loads nothing."""
+        return await standings(self._choice, self._options)
 
     def _model(self, mode: Mode) -> ModelInfo | None:
         return (self._choice.fast_model or self._choice.model) if mode is Mode.FAST else self._choice.model

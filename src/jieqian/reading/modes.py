@@ -40,17 +40,21 @@ class Modes:
 
     def options(self, model: ModelInfo, mode: Mode) -> WritingOptions:
         """The mode's options for this model."""
-        settings = self._settings
-        window = min(settings.llm_context_tokens, model.context_tokens or settings.llm_context_tokens)
-        fast = mode is Mode.FAST
-        thinking = model.thinking_off if fast and model.thinking_off is not None else None
-        if thinking is None and model.thinking:
-            thinking = model.thinking[0]
-        return WritingOptions(
-            context_tokens=window,
-            max_tokens=min(MOST_TOKENS, window // 2),
-            thinking=thinking,
-            length=FAST_LENGTH if fast else 1.0,
-            first_token_seconds=settings.llm_first_token_seconds,
-            between_tokens_seconds=settings.llm_silence_seconds,
-        )
+        return options_of(self._settings, model, mode)
+
+
+def options_of(settings: Settings, model: ModelInfo, mode: Mode) -> WritingOptions:
+    """What settings make of a mode's options for this model."""
+    window = min(settings.llm_context_tokens, model.context_tokens or settings.llm_context_tokens)
+    fast = mode is Mode.FAST
+    thinking = model.thinking_off if fast and model.thinking_off is not None else None
+    if thinking is None and model.thinking:
+        thinking = model.thinking[0]
+    return WritingOptions(
+        context_tokens=window,
+        max_tokens=min(MOST_TOKENS, window // 2),
+        thinking=thinking,
+        length=FAST_LENGTH if fast else 1.0,
+        first_token_seconds=settings.llm_first_token_seconds,
+        between_tokens_seconds=settings.llm_silence_seconds,
+    )

@@ -65,7 +65,7 @@ def look_at(path: Path) -> Schema | None:
         with path.open("rb") as file:
             if file.read(len(_SQLITE_HEAD)) != _SQLITE_HEAD:
                 raise StoreError(f"The database {path} cannot be opened: file is not a database. {_ADVICE}")
-        with closing(_open_to_look(path)) as connection:
+        with closing(open_to_look(path)) as connection:
             schema = _schema(connection, path)
     except OSError as error:
         raise StoreError(f"The database {path} cannot be read: {error.strerror}.") from error
@@ -84,7 +84,7 @@ def look_at(path: Path) -> Schema | None:
 _ADVICE = "Restore a backup with `jieqian restore`, or move the file away."
 
 
-def _open_to_look(path: Path) -> sqlite3.Connection:
+def open_to_look(path: Path) -> sqlite3.Connection:
     """A connection that leaves no file behind: without a journal beside it nobody has the database open."""
     open_by_another = any(path.with_name(path.name + end).exists() for end in ("-wal", "-shm", "-journal"))
     how = "mode=ro" if open_by_another else "mode=ro&immutable=1"

@@ -19,7 +19,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -57,6 +57,9 @@ MODELS: dict[str, dict[str, Any]] = {
     },
 }
 INSTALLED = web.AppKey("installed", dict[str, dict[str, Any]])
+#: The models in memory, each with the window it was loaded with.
+LOADED = web.AppKey("loaded", dict[str, int])
+_KEPT = timedelta(minutes=30)
 
 
 def _now() -> str:
@@ -112,9 +115,23 @@ async def _show(request: web.Request) -> web.Response:
     return web.json_response(document)
 
 
+async def _ps(request: web.Request) -> web.Response:
+    """The models in memory: their weights wholly on the GPU, beside them half a kilobyte a token of the window."""
+    running = []
+    for name, window in request.app[LOADED].items():
+        facts = request.app[INSTALLED].get(name)
+        if facts is not None:
+            size = int(facts["parameters"] * 0.6)
+            until = (datetime.now(UTC) + _KEPT).isoformat().replace("+00:00", "Z")
+            entry = {"name": name, "model": name, "size": size + 512 * window, "digest": "", "details": _details(facts)}
+            running.append({**entry, "expires_at": until, "size_vram": size, "context_length": window})
+    return web.json_response({"models": running})
+
+
 async def _install(request: web.Request) -> web.Response:
     """`POST /_models`: the models installed from now on, as in `MODELS`."""
     request.app[INSTALLED].clear()
+    request.app[LOADED].clear()
     request.app[INSTALLED].update(await body_of(request))
     return web.json_response({"ok": True})
 
@@ -140,6 +157,7 @@ async def _chat(request: web.Request) -> web.StreamResponse:
         behaviour = replace(behaviour, ignore_schema=True)
     turn = prepare(behaviour, messages=body["messages"], schema=schema, limit=options.get("num_predict"), thinks=thinks)
     window = int(options.get("num_ctx") or 4096)
+    request.app[LOADED][name if name in request.app[INSTALLED] else f"{name}:latest"] = window
     counted = turn.prompt_tokens
     if behaviour.prompt_tokens is None and counted >= window:
         if body.get("truncate") is False and behaviour.knows_truncate:
@@ -210,7 +228,9 @@ def ollama_application() -> web.Application:
     """The stand-in as an application."""
     app = application()
     app[INSTALLED] = {name: dict(facts) for name, facts in MODELS.items()}
+    app[LOADED] = {}
     app.router.add_get("/api/version", _version)
+    app.router.add_get("/api/ps", _ps)
     app.router.add_get("/api/tags", _tags)
     app.router.add_post("/api/show", _show)
     app.router.add_post("/api/chat", _chat)

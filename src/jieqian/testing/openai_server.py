@@ -1,7 +1,8 @@
 """A stand-in that speaks OpenAI's chat completions: `python -m jieqian.testing.openai_server --port 0`.
 
 It looks like vLLM; `POST /_models` `{"flavour": "llamacpp"}` makes it look like llama.cpp's server (`meta`, `/props`,
-`timings`). `refuse` in a behaviour names fields answered 400, as servers do that do not know them.
+`timings`), `"organization_owner"` like LM Studio (`/api/v0/models`); `window` is its window in tokens. `refuse` in a
+behaviour names fields answered 400, as servers do that do not know them.
 """
 
 from __future__ import annotations
@@ -27,18 +28,47 @@ async def _models(request: web.Request) -> web.Response:
     for name in settings["models"]:
         entry: dict[str, Any] = {"id": name, "object": "model", "created": 1, "owned_by": settings["flavour"]}
         if settings["flavour"] == "vllm":
-            entry |= {"root": name, "max_model_len": WINDOW}
+            entry |= {"root": name, "max_model_len": _window(settings)}
         elif settings["flavour"] == "llamacpp" and settings["meta"]:
-            entry |= {"meta": {"n_ctx": WINDOW, "n_ctx_train": 4 * WINDOW, "n_params": 1_500_000_000}}
+            entry |= {
+                "meta": {"n_ctx": _window(settings), "n_ctx_train": 4 * _window(settings), "n_params": 1_500_000_000}
+            }
         entries.append(entry)
     return web.json_response({"object": "list", "data": entries})
 
 
 async def _props(request: web.Request) -> web.Response:
-    if request.app[SETTINGS]["flavour"] != "llamacpp":
+    settings = request.app[SETTINGS]
+    if settings["flavour"] != "llamacpp":
         raise web.HTTPNotFound
-    slots = request.app[SETTINGS].get("total_slots", 1)
-    return web.json_response({"default_generation_settings": {"n_ctx": WINDOW // 2}, "total_slots": slots})
+    slots = settings.get("total_slots", 1)
+    return web.json_response({"default_generation_settings": {"n_ctx": _window(settings) // 2}, "total_slots": slots})
+
+
+async def _version(request: web.Request) -> web.Response:
+    if request.app[SETTINGS]["flavour"] != "vllm":
+        raise web.HTTPNotFound
+    return web.json_response({"version": "0.19.1"})
+
+
+async def _lm_studio(request: web.Request) -> web.Response:
+    """LM Studio's own list: what is loaded (`settings["loaded"]`), and with which window."""
+    settings = request.app[SETTINGS]
+    if settings["flavour"] != "organization_owner":
+        raise web.HTTPNotFound
+    entries = []
+    for name in settings["models"]:
+        entry = {"id": name, "object": "model", "type": "llm", "max_context_length": 4 * _window(settings)}
+        if name in settings.get("loaded", ()):
+            entry |= {"state": "loaded", "loaded_context_length": _window(settings)}
+        else:
+            entry |= {"state": "not-loaded"}
+        entries.append(entry)
+    return web.json_response({"object": "list", "data": entries})
+
+
+def _window(settings: Mapping[str, Any]) -> int:
+    return int(settings.get("window", WINDOW))
 
 
 async def _set_models(request: web.Request) -> web.Response:
@@ -62,8 +92,10 @@ async def _chat(request: web.Request) -> web.StreamResponse:
     schema = ((body.get("response_format") or {}).get("json_schema") or {}).get("schema")
     limit = body.get("max_completion_tokens", body.get("max_tokens"))
     turn = prepare(behaviour, messages=body["messages"], schema=schema, limit=limit, thinks=True)
-    if behaviour.prompt_tokens is None and turn.prompt_tokens > WINDOW:
-        said = f"This model's maximum context length is {WINDOW} tokens; the request has {turn.prompt_tokens}."
+    if behaviour.prompt_tokens is None and turn.prompt_tokens > _window(settings):
+        said = (
+            f"This model's maximum context length is {_window(settings)} tokens; the request has {turn.prompt_tokens}."
+        )
         return _refuse(400, said)
     wire = _Wire(name, behaviour)
     return await stream(
@@ -137,6 +169,8 @@ def openai_application() -> web.Application:
     app.router.add_get("/v1/models", _models)
     app.router.add_post("/v1/chat/completions", _chat)
     app.router.add_get("/props", _props)
+    app.router.add_get("/version", _version)
+    app.router.add_get("/api/v0/models", _lm_studio)
     app.router.add_post("/_models", _set_models)
     return app
 

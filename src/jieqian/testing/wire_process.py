@@ -35,6 +35,10 @@ class WireProcess:
         """Change the models it has (`POST /_models` of either stand-in)."""
         await self._call("/_models", document)
 
+    async def clock(self, ahead: float) -> None:
+        """Let its answers bear a `Date` so many seconds ahead."""
+        await self._call("/_clock", {"ahead": ahead})
+
     async def seen(self) -> list[dict[str, Any]]:
         """The chat requests it received, oldest first (see `Seen`)."""
         found: list[dict[str, Any]] = await self._call("/_seen", None)

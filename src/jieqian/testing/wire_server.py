@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
@@ -21,6 +22,8 @@ SCRIPT = web.AppKey("script", Script)
 SEEN = web.RequestKey("seen", Seen)
 #: So many answers are written at a time; what comes beyond waits its turn, as in servers with few slots.
 ROOM = web.AppKey("room", asyncio.Semaphore)
+#: By how many seconds the `Date` of answers is ahead of the time of day.
+AHEAD = web.AppKey("ahead", list[float])
 _SPLIT_PAUSE_SECONDS = 0.004
 
 
@@ -156,6 +159,17 @@ async def _set_script(request: web.Request) -> web.Response:
     return web.json_response({"ok": True})
 
 
+async def _set_clock(request: web.Request) -> web.Response:
+    """`POST /_clock` `{"ahead": SECONDS}`."""
+    request.app[AHEAD][0] = float((await request.json())["ahead"])
+    return web.json_response({"ok": True})
+
+
+async def _date(request: web.Request, response: web.StreamResponse) -> None:
+    if ahead := request.app[AHEAD][0]:
+        response.headers["Date"] = formatdate(time.time() + ahead, usegmt=True)
+
+
 async def _seen(request: web.Request) -> web.Response:
     return web.json_response([seen.as_dict() for seen in request.app[SCRIPT].seen])
 
@@ -170,9 +184,12 @@ async def _note_end(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 def application() -> web.Application:
-    """An application with the control calls: `POST /_script`, `GET /_seen`."""
+    """An application with the control calls: `POST /_script`, `POST /_clock`, `GET /_seen`."""
     app = web.Application(client_max_size=16 * 1024 * 1024, middlewares=[_note_end])
     app[SCRIPT] = Script(DEFAULT)
+    app[AHEAD] = [0.0]
+    app.on_response_prepare.append(_date)
+    app.router.add_post("/_clock", _set_clock)
     app.router.add_post("/_script", _set_script)
     app.router.add_get("/_seen", _seen)
     return app
