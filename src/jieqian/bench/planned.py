@@ -34,9 +34,9 @@ from jieqian.testing.wire_process import WireProcess, wire_server
 
 #: A simulated figure that is further from the measured one than this is wrong.
 MOST_OFF = 0.20
-#: The stand-in's own time for a reading: log-normal with this P50 and P95, in seconds.
-_P50, _P95 = 1.0, 1.6
-_TOKENS, _TOKENS_PER_SECOND = 60, 200.0
+#: The stand-in's own time for a reading: log-normal, its P95 so many times its P50. Of the P50 this part is writing.
+_P95_TIMES = 1.6
+_TOKENS, _WRITING_PART = 60, 0.3
 #: Readings one at a time, whose times are what is known of the service.
 _ALONE = 40
 #: Simulations of one run, each with other times of the model.
@@ -57,6 +57,12 @@ class Check:
     seconds: float = 75.0
     workers: int = 4
     slots: int = 4
+    generation_seconds: float = 1.0
+
+    @property
+    def times(self) -> Sequence[float]:
+        """The stand-in's times for a reading, each as likely as another."""
+        return Spread.lognormal(self.generation_seconds, self.generation_seconds * _P95_TIMES).values
 
 
 @dataclass(slots=True)
@@ -96,7 +102,7 @@ async def measure(check: Check, advance: Advance) -> Report:
     ):
         await wait_until_ready(running)
         async with asking(running.url) as http:
-            asker = _Asker(http, model)
+            asker = _Asker(http, model, check)
             advance(0, None, "one reading at a time")
             timings = await asker.alone()
             known = Service(generation=timings.generation, overhead=timings.overhead)
@@ -120,16 +126,17 @@ def _capacity(check: Check, known: Service) -> float:
 class _Asker:
     """Asks what was never asked, of a model whose times are drawn beforehand."""
 
-    def __init__(self, http: aiohttp.ClientSession, model: WireProcess) -> None:
+    def __init__(self, http: aiohttp.ClientSession, model: WireProcess, check: Check) -> None:
         self._http, self._model = http, model
+        self._times, self._writing = check.times, check.generation_seconds * _WRITING_PART
         self._number = 0
 
     async def alone(self) -> Timings:
         """The service's times where nobody waits; every part of the model's distribution has its share."""
-        await self._set_times([0.1] * 3, 0)
+        await self._set_times([0.0] * 3, 3)
         for _ in range(3):  # the first reading of a service opens what later ones find open
             await self._ask()
-        await self._set_times(_times(), _ALONE)
+        await self._set_times(self._times, _ALONE)
         told = [await self._ask() for _ in range(_ALONE)]
         found = from_timings([each.reading["timings"] for each in _whole(told)], "that were asked one at a time")
         if found is None:
@@ -138,7 +145,7 @@ class _Asker:
 
     async def run(self, gaps: Sequence[float], seed: int) -> list[Told]:
         """Readings so far apart, whatever becomes of those before."""
-        await self._set_times(_times(), len(gaps), seed)
+        await self._set_times(self._times, len(gaps), seed)
         asked: list[asyncio.Task[Told]] = []
         due = time.monotonic()
         for gap in gaps:
@@ -153,17 +160,12 @@ class _Asker:
         return await ask(self._http, collection="yuelao", lot=self._number % _LOTS + 1, question=question, fresh=True)
 
     async def _set_times(self, spread: Sequence[float], count: int, seed: int = 0) -> None:
-        """The next `count` answers (all of `spread` where 0) take its times, in an order of their own."""
-        count = count or len(spread)
+        """The next `count` answers take times of that spread, every part of it its share, in an order of their own."""
         values = [spread[int((place + 0.5) * len(spread) / count)] for place in range(count)]
         Random(seed).shuffle(values)
-        writing = _TOKENS / _TOKENS_PER_SECOND
-        pace = {"tokens": _TOKENS, "tokens_per_second": _TOKENS_PER_SECOND}
-        await self._model.script(*({**pace, "first_token_ms": max(0.0, each - writing) * 1000} for each in values))
-
-
-def _times() -> Sequence[float]:
-    return Spread.lognormal(_P50, _P95).values
+        pace = {"tokens": _TOKENS, "tokens_per_second": _TOKENS / self._writing}
+        first = [max(0.0, each - self._writing) * 1000 for each in values]
+        await self._model.script(*({**pace, "first_token_ms": each} for each in first))
 
 
 def _whole(told: Sequence[Told]) -> list[Told]:
@@ -277,9 +279,10 @@ def _report(machine: dict[str, Any], check: Check, known: Service, points: Seque
         charts=[chart],
         notes=[
             f"WORKERS {check.workers}; a stand-in model with {check.slots} slots whose times are log-normal, P50 "
-            f"{_P50:g} s and P95 {_P95:g} s. Measured one reading at a time, {_ALONE} of them: model P50 "
-            f"{known.generation.at(0.5):.3f} s, P95 {known.generation.at(0.95):.3f} s, beside it "
-            f"{known.overhead.mean * 1000:.1f} ms. Nothing else is told to the simulation.",
+            f"{check.generation_seconds:g} s and P95 {check.generation_seconds * _P95_TIMES:g} s. Measured one reading "
+            f"at a time, {_ALONE} of them: model P50 {known.generation.at(0.5):.3f} s, P95 "
+            f"{known.generation.at(0.95):.3f} s, beside it {known.overhead.mean * 1000:.1f} ms. Nothing else is told "
+            "to the simulation.",
             f"A run: Poisson arrivals for {check.seconds:g} s on an empty service, each question asked for the first "
             f"time. Simulated: those moments, the model's times drawn anew {_SIMULATED} times, the median. In the last "
             "column but one the arrivals are drawn anew too: so far apart are runs of this length.",

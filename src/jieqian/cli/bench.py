@@ -195,6 +195,9 @@ def plan(
     seconds: Annotated[float, typer.Option(help="Seconds of arrivals in a run.", min=2, max=3600)] = 75,
     workers: Annotated[int, typer.Option(help="WORKERS of the service.", min=1, max=64)] = 4,
     slots: Annotated[int, typer.Option(help="Slots of the stand-in model.", min=1, max=64)] = 4,
+    generation_ms: Annotated[
+        float, typer.Option(help="What it takes for a reading, P50; its P95 is 1.6 times that.", min=50, max=60_000)
+    ] = 1000,
     out: Out = _OUT,
     as_json: Json = False,
 ) -> None:
@@ -204,7 +207,14 @@ def plan(
     """
     from jieqian.bench import planned as benchmark
 
-    check = benchmark.Check(shares=_shares(at_work), runs=runs, seconds=seconds, workers=workers, slots=slots)
+    check = benchmark.Check(
+        shares=_shares(at_work),
+        runs=runs,
+        seconds=seconds,
+        workers=workers,
+        slots=slots,
+        generation_seconds=generation_ms / 1000,
+    )
     _run(lambda advance: benchmark.measure(check, advance), out, as_json)
 
 

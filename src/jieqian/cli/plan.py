@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,8 @@ _PER_DAY = (10.0, 1_000.0, 1_000_000.0)
 _DAY_SECONDS = 86_400.0
 _MOST_PER_DAY = 1e9
 _MOST_AT_ONCE = 1024
+#: Somebody has to ask first.
+_MOST_JOINED = 0.95
 
 
 def plan(
@@ -40,7 +43,7 @@ def plan(
         float | None, typer.Option(help="Share of readings whose answer is kept, 0 to 1; left out: as measured, or 0.")
     ] = None,
     joined_share: Annotated[
-        float, typer.Option(help="Share of the others that ask what is being written just then, 0 to 1.")
+        float, typer.Option(help="Share of the others that ask what is being written just then, 0 to 0.95.")
     ] = 0,
     gain: Annotated[
         str | None, typer.Option(help="What readings at once on a model server gain, as 4:2.8,8:3.4 (at once:times).")
@@ -69,7 +72,7 @@ def plan(
         _within("--per-day", each, 0, _MOST_PER_DAY, above=True)
     _within("--p95", p95, 0, _DAY_SECONDS, above=True)
     _within("--busiest-hour-share", busiest_hour_share, 1 / 24, 1)
-    _within("--joined-share", joined_share, 0, 1)
+    _within("--joined-share", joined_share, 0, _MOST_JOINED)
     for name, count in (("--slots-per-server", slots_per_server), ("--workers-per-machine", workers_per_machine)):
         if count is not None:
             _within(name, count, 1, _MOST_AT_ONCE)
@@ -111,8 +114,7 @@ def _plan(
     found = []
     with progress("simulating") as advance:
         for done, per_day in enumerate(loads):
-            advance(done, len(loads), f"{per_day:,.0f} a day")
-            found.append(planner.needed(Load(per_day, share)))
+            found.append(planner.needed(Load(per_day, share), partial(advance, done, len(loads))))
         advance(len(loads), len(loads), None)
     ground = telling.Ground(service=service, wish=wish, busiest_hour_share=share, seed=seed, origins=origins)
     if as_json:
