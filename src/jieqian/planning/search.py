@@ -10,13 +10,14 @@ from statistics import fmean, stdev
 
 from jieqian.errors import UsageError
 from jieqian.planning.load import Load, poisson
-from jieqian.planning.service import Service
+from jieqian.planning.service import Gain, Service
 from jieqian.planning.simulate import Fleet, Outcome, simulate
 
 #: Runs of the same load with other arrivals, and Student's t for their 95 % interval.
 RUNS, _T_95 = 5, 2.776
 #: Readings counted in a run, and more for each slot: many slots take long to fill a queue and to empty it.
-_COUNTED, _COUNTED_PER_SLOT, _MOST_COUNTED = 4000, 40, 40_000
+COUNTED = 4000
+_COUNTED_PER_SLOT, _MOST_COUNTED = 40, 40_000
 _WARM_UP, _WARM_UP_PER_SLOT = 500, 20
 #: The share of refused readings that still counts as holding: the service's goal for errors.
 MOST_REFUSED = 0.01
@@ -81,8 +82,9 @@ class Needed:
 class Planner:
     """Finds what is needed, with the same arrivals for every number of slots: more slots never look worse by chance."""
 
-    def __init__(self, service: Service, wish: Wish, seed: int = 1) -> None:
-        self._service, self._wish, self._seed = service, wish, seed
+    def __init__(self, service: Service, wish: Wish, seed: int = 1, counted: int = COUNTED) -> None:
+        self._service, self._wish, self._seed, self._counted = service, wish, seed, counted
+        self._never_waiting: Figures | None = None
 
     def needed(self, load: Load, on_step: Callable[[str], None] = lambda _: None) -> Needed:
         """Search. Raises `UsageError` where the load is beyond what can be simulated."""
@@ -92,7 +94,7 @@ class Planner:
                 "simulated. Plan a part of that load.",
                 usage=True,
             )
-        alone = self.figures(self._alone(load), None)
+        alone = self._never_waiting = self._never_waiting or self.figures(self._alone(load), None)
         if not self._holds(alone):
             return _without_slots(load, alone, None)
         if not self._service.written_share:
@@ -132,11 +134,11 @@ class Planner:
         )
         size = 0 if slots is None else slots
         return simulate(
-            self._service if slots is not None else replace(self._service, gain=type(self._service.gain)()),
+            self._service if slots is not None else replace(self._service, gain=Gain()),
             fleet,
             poisson(Random(seed), load.per_second),
             seed + 1_000_000,
-            min(_COUNTED + _COUNTED_PER_SLOT * size, _MOST_COUNTED),
+            min(self._counted + _COUNTED_PER_SLOT * size, _MOST_COUNTED),
             _WARM_UP + _WARM_UP_PER_SLOT * size,
         )
 

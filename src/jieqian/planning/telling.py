@@ -9,7 +9,7 @@ from typing import Any
 
 from jieqian.analysis.results import per_cent
 from jieqian.bench.report import Table
-from jieqian.planning.search import MOST_REFUSED, RUNS, Needed, Told, Wish
+from jieqian.planning.search import COUNTED, MOST_REFUSED, RUNS, Needed, Told, Wish
 from jieqian.planning.service import Gain, Service
 
 _HEADS = ("readings a day", "in the busiest hour", "slots", "machines", "servers", "wait P50", "wait P95")
@@ -79,8 +79,8 @@ def notes(found: Sequence[Needed], ground: Ground) -> list[str]:
         f"({wish.max_queue:,}) wait before the busiest hour is over (reckoned)."
     )
     told.append(
-        f"±: 95 % interval over {RUNS} runs (seed {ground.seed}); each counts 4,000 readings and more, of a busiest "
-        "hour that does not end. P95 is held where the interval's upper end is within the wish."
+        f"±: 95 % interval over {RUNS} runs (seed {ground.seed}); each counts {COUNTED:,} readings and more, of a "
+        "busiest hour that does not end. P95 is held where the interval's upper end is within the wish."
     )
     if any(each.slots is None for each in found):
         told.append("None holds it: a reading that never waits takes longer than the wish. Only a faster model helps.")
