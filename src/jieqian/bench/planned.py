@@ -1,7 +1,9 @@
 """`bench plan`: what `jieqian plan` simulates beside the same load put on a real service, over a stand-in model.
 
-The service's times are measured one reading at a time; from them alone the simulation says what the readings will take
-that come at random moments, and those very moments are then lived through.
+The service's times are measured one reading at a time; from them the simulation foretells what the readings will take
+that come at random moments, and those very moments are then lived through. It is told a second time from the times of
+those readings themselves, as `--from-log` takes them: where the two differ, the machine was another than when it was
+measured; where the second differs from what came, the simulation is wrong.
 """
 
 from __future__ import annotations
@@ -43,6 +45,7 @@ _ALONE = 40
 _SIMULATED = 50
 _LOTS = 20
 _MAX_QUEUE = 512
+_SIDES = ("simulated", "foretold")
 _QUESTION = "第{number}次問：我們分開一陣子了，她最近開始回我的訊息，我該不該先開口約她見面？"
 
 Advance = Callable[[float, float | None, str | None], None]
@@ -72,6 +75,8 @@ class _Run:
     readings: int
     measured: dict[str, float]
     simulated: dict[str, float]
+    foretold: dict[str, float]
+    generation_seconds: float
     load_average: float | None
 
 
@@ -85,9 +90,9 @@ class _Point:
     def middle(self, side: str, name: str) -> float:
         return float(median(getattr(run, side)[name] for run in self.runs))
 
-    def off(self, name: str) -> float:
+    def off(self, name: str, side: str = "simulated") -> float:
         """By how much of the measured figure the simulated one misses it."""
-        return self.middle("simulated", name) / self.middle("measured", name) - 1
+        return self.middle(side, name) / self.middle("measured", name) - 1
 
 
 async def measure(check: Check, advance: Advance) -> Report:
@@ -138,10 +143,7 @@ class _Asker:
             await self._ask()
         await self._set_times(self._times, _ALONE)
         told = [await self._ask() for _ in range(_ALONE)]
-        found = from_timings([each.reading["timings"] for each in _whole(told)], "that were asked one at a time")
-        if found is None:
-            raise UsageError("The readings of the stand-in model did not come from it.")
-        return found
+        return _timings(told)
 
     async def run(self, gaps: Sequence[float], seed: int) -> list[Told]:
         """Readings so far apart, whatever becomes of those before."""
@@ -152,7 +154,7 @@ class _Asker:
             due += gap
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             asked.append(asyncio.create_task(self._ask()))
-        return _whole(await asyncio.gather(*asked))
+        return await asyncio.gather(*asked)
 
     async def _ask(self) -> Told:
         self._number += 1
@@ -168,27 +170,39 @@ class _Asker:
         await self._model.script(*({**pace, "first_token_ms": each} for each in first))
 
 
-def _whole(told: Sequence[Told]) -> list[Told]:
+def _timings(told: Sequence[Told]) -> Timings:
     """Raises `UsageError` for a reading that broke off, or that the model was asked for twice: the load was another."""
     for each in told:
         if each.ended is None or each.error:
             raise UsageError(f"A reading failed: {each.error or 'it broke off'}.")
         if each.reading["timings"]["attempts"] != 1:
             raise UsageError("The stand-in model was asked more than once for a reading.")
-    return list(told)
+    found = from_timings([each.reading["timings"] for each in told], "of this benchmark")
+    if found is None:
+        raise UsageError("The readings did not come from the stand-in model.")
+    return found
 
 
 async def _live_through(asker: _Asker, check: Check, known: Service, point: _Point, seed: int) -> _Run:
     gaps = list(islice(poisson(Random(seed), point.per_second), max(20, round(point.per_second * check.seconds))))
-    foretold = [_simulated(check, known, gaps, number) for number in range(_SIMULATED)]
     told = await asker.run(gaps, seed)
+    timings = _timings(told)
+    lived = Service(generation=timings.generation, overhead=timings.overhead)
     found = summarize([each.total_ms / 1000 for each in told])
     return _Run(
         readings=len(told),
         measured={"p50": found.p50, "p95": found.p95},
-        simulated={name: median(each[name] for each in foretold) for name in ("p50", "p95")},
+        simulated=_middle(check, lived, gaps),
+        foretold=_middle(check, known, gaps),
+        generation_seconds=timings.generation.mean,
         load_average=round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
     )
+
+
+def _middle(check: Check, service_of: Service, gaps: Sequence[float]) -> dict[str, float]:
+    """The median of many simulations of the same arrivals."""
+    each = [_simulated(check, service_of, gaps, number) for number in range(_SIMULATED)]
+    return {name: median(one[name] for one in each) for name in ("p50", "p95")}
 
 
 def _simulated(check: Check, known: Service, gaps: Sequence[float], seed: int) -> dict[str, float]:
@@ -213,35 +227,32 @@ def _report(machine: dict[str, Any], check: Check, known: Service, points: Seque
             f"{point.share:.0%}",
             f"{point.per_second:.2f}",
             f"{sum(run.readings for run in point.runs):,}",
-            *(
-                cell
-                for name in ("p50", "p95")
-                for cell in (
-                    shown(point.middle("simulated", name)),
-                    shown(point.middle("measured", name)),
-                    f"{point.off(name) * 100:+.1f} %",
-                )
-            ),
+            *_beside(point, "p50"),
+            *_beside(point, "p95"),
             f"{shown(point.others_p95[0])} to {shown(point.others_p95[1])}",
             "yes" if max(abs(point.off("p50")), abs(point.off("p95"))) <= MOST_OFF else "NO",
         )
         for point in points
     ]
-    heads = ("at work", "readings/s", "readings", "P50 simulated", "P50 measured", "off", "P95 simulated")
+    heads = ("at work", "readings/s", "readings", "P50 measured", "simulated", "foretold")
     table = Table(
         f"A reading's whole time, s: median of {check.runs} runs",
-        (*heads, "P95 measured", "off", "P95, 9 of 10 such runs", f"within {MOST_OFF:.0%}"),
+        (*heads, "P95 measured", "simulated", "foretold", "9 of 10 such runs", f"within {MOST_OFF:.0%}"),
         rows,
     )
     runs = Table(
         "Each run, s",
-        ("at work", "run", "readings", "P50 simulated", "measured", "P95 simulated", "measured", "load after"),
+        (
+            *("at work", "run", "readings", "model's mean", "P50 measured", "simulated", "foretold"),
+            *("P95 measured", "simulated", "foretold", "load after"),
+        ),
         [
             (
                 f"{point.share:.0%}",
                 str(number + 1),
                 str(run.readings),
-                *(shown(side[name]) for name in ("p50", "p95") for side in (run.simulated, run.measured)),
+                f"{run.generation_seconds:.3f}",
+                *(shown(side[name]) for name in ("p50", "p95") for side in (run.measured, run.simulated, run.foretold)),
                 "unknown" if run.load_average is None else f"{run.load_average:g}",
             )
             for point in points
@@ -255,7 +266,7 @@ def _report(machine: dict[str, Any], check: Check, known: Service, points: Seque
         series={
             f"{name.upper()} {side}": [point.middle(side, name) for point in points]
             for name in ("p50", "p95")
-            for side in ("simulated", "measured")
+            for side in ("measured", "simulated", "foretold")
         },
         unit="s",
         across="of what there is at work",
@@ -281,28 +292,36 @@ def _report(machine: dict[str, Any], check: Check, known: Service, points: Seque
             f"WORKERS {check.workers}; a stand-in model with {check.slots} slots whose times are log-normal, P50 "
             f"{check.generation_seconds:g} s and P95 {check.generation_seconds * _P95_TIMES:g} s. Measured one reading "
             f"at a time, {_ALONE} of them: model P50 {known.generation.at(0.5):.3f} s, P95 "
-            f"{known.generation.at(0.95):.3f} s, beside it {known.overhead.mean * 1000:.1f} ms. Nothing else is told "
-            "to the simulation.",
+            f"{known.generation.at(0.95):.3f} s, beside it {known.overhead.mean * 1000:.1f} ms.",
+            "Foretold: from these times. Simulated: from those of the run's own readings, as --from-log takes them. "
+            "Both are told when the readings come, and neither what the model takes for which.",
             f"A run: Poisson arrivals for {check.seconds:g} s on an empty service, each question asked for the first "
-            f"time. Simulated: those moments, the model's times drawn anew {_SIMULATED} times, the median. In the last "
-            "column but one the arrivals are drawn anew too: so far apart are runs of this length.",
+            f"time. Both simulate those moments {_SIMULATED} times with the model's times drawn anew, and take the "
+            "median. In the last column but one the arrivals are drawn anew too: so far apart are runs of this length.",
             "The whole time is the asker's, from the request sent to the last event. Model, service and asker share "
             "the machine.",
         ],
     )
 
 
+def _beside(point: _Point, name: str) -> Sequence[str]:
+    told = [f"{shown(point.middle(side, name))} ({point.off(name, side) * 100:+.1f} %)" for side in _SIDES]
+    return (shown(point.middle("measured", name)), *told)
+
+
 def _figures(point: _Point) -> dict[str, Any]:
     return {
         "share": point.share,
         "per_second": point.per_second,
-        "off": {name: round(point.off(name), 4) for name in ("p50", "p95")},
+        "off": {side: {name: round(point.off(name, side), 4) for name in ("p50", "p95")} for side in _SIDES},
         "others_p95": list(point.others_p95),
         "runs": [
             {
                 "readings": run.readings,
-                "simulated": run.simulated,
                 "measured": run.measured,
+                "simulated": run.simulated,
+                "foretold": run.foretold,
+                "generation_seconds": round(run.generation_seconds, 4),
                 "load_average": run.load_average,
             }
             for run in point.runs
