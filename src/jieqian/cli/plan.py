@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from math import isfinite
 from pathlib import Path
@@ -11,6 +12,7 @@ import typer
 
 from jieqian.cli.screen import note, progress, say, say_json, table
 from jieqian.errors import JieqianError, UsageError
+from jieqian.planning.load import BUSIEST_HOUR_SHARE, EVEN_SHARE
 from jieqian.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -54,7 +56,9 @@ def plan(
     workers_per_machine: Annotated[
         int | None, typer.Option(help="Readings at once on a machine; left out: WORKERS.")
     ] = None,
-    busiest_hour_share: Annotated[float, typer.Option(help="Share of a day's readings in its busiest hour.")] = 0.1,
+    busiest_hour_share: Annotated[
+        float, typer.Option(help="Share of a day's readings in its busiest hour.")
+    ] = BUSIEST_HOUR_SHARE,
     seed: Annotated[int, typer.Option(help="Another seed, other arrivals.", min=0, max=1_000_000)] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -68,17 +72,10 @@ def plan(
     Example: jieqian plan --per-day 5000 --generation-ms 9000 --generation-p95-ms 15000 --gain 4:2.8 --p95 20
     """
     loads = per_day or list(_PER_DAY)
-    for each in loads:
-        _within("--per-day", each, 0, _MOST_PER_DAY, above=True)
-    _within("--p95", p95, 0, _DAY_SECONDS, above=True)
-    _within("--busiest-hour-share", busiest_hour_share, 1 / 24, 1)
-    _within("--joined-share", joined_share, 0, _MOST_JOINED)
-    for name, count in (("--slots-per-server", slots_per_server), ("--workers-per-machine", workers_per_machine)):
-        if count is not None:
-            _within(name, count, 1, _MOST_AT_ONCE)
+    _check_loads(loads, p95, busiest_hour_share)
+    _check_shares({"--cache-share": (cache_share, 1), "--joined-share": (joined_share, _MOST_JOINED)})
+    _check_sizes({"--slots-per-server": slots_per_server, "--workers-per-machine": workers_per_machine})
     _check_times(generation_ms, generation_p95_ms, overhead_ms)
-    if cache_share is not None:
-        _within("--cache-share", cache_share, 0, 1)
     if sum(each is not None for each in (from_log or None, from_analysis, generation_ms)) > 1:
         raise UsageError("Give one of --from-log, --from-analysis and --generation-ms.", usage=True)
     curve = _gain(gain)
@@ -134,6 +131,25 @@ def _within(name: str, value: float, least: float, most: float, *, above: bool =
         raise UsageError(
             f"{name} {value:g}: write a number {lower}{' up' if above else ''} to {most:,.10g}.", usage=True
         )
+
+
+def _check_loads(per_day: list[float], p95: float, busiest_hour_share: float) -> None:
+    for each in per_day:
+        _within("--per-day", each, 0, _MOST_PER_DAY, above=True)
+    _within("--p95", p95, 0, _DAY_SECONDS, above=True)
+    _within("--busiest-hour-share", busiest_hour_share, EVEN_SHARE, 1)
+
+
+def _check_shares(given: Mapping[str, tuple[float | None, float]]) -> None:
+    for name, (share, most) in given.items():
+        if share is not None:
+            _within(name, share, 0, most)
+
+
+def _check_sizes(given: Mapping[str, int | None]) -> None:
+    for name, count in given.items():
+        if count is not None:
+            _within(name, count, 1, _MOST_AT_ONCE)
 
 
 def _check_times(generation: float | None, p95: float | None, overhead: float | None) -> None:
