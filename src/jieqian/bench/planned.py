@@ -222,6 +222,8 @@ def _others(check: Check, known: Service, point: _Point) -> tuple[float, float]:
 
 
 def _report(machine: dict[str, Any], check: Check, known: Service, points: Sequence[_Point]) -> Report:
+    # With more workers than slots a run's own times hold the wait at the model too.
+    judged = "simulated" if check.workers <= check.slots else "foretold"
     rows = [
         (
             f"{point.share:.0%}",
@@ -230,14 +232,14 @@ def _report(machine: dict[str, Any], check: Check, known: Service, points: Seque
             *_beside(point, "p50"),
             *_beside(point, "p95"),
             f"{shown(point.others_p95[0])} to {shown(point.others_p95[1])}",
-            "yes" if max(abs(point.off("p50")), abs(point.off("p95"))) <= MOST_OFF else "NO",
+            "yes" if max(abs(point.off(name, judged)) for name in ("p50", "p95")) <= MOST_OFF else "NO",
         )
         for point in points
     ]
     heads = ("at work", "readings/s", "readings", "P50 measured", "simulated", "foretold")
     table = Table(
         f"A reading's whole time, s: median of {check.runs} runs",
-        (*heads, "P95 measured", "simulated", "foretold", "9 of 10 such runs", f"within {MOST_OFF:.0%}"),
+        (*heads, "P95 measured", "simulated", "foretold", "9 of 10 such runs", f"{judged} within {MOST_OFF:.0%}"),
         rows,
     )
     runs = Table(
