@@ -71,6 +71,12 @@ class Analysis:
             "clock_jumps": times.clock_jumps,
             "tasks": {"total": tally.outcomes.total(), **{each.value: tally.outcomes[each] for each in Outcome}},
             "stages": {stage.value: self.stages[stage].document() for stage in Stage},
+            "written": {
+                "count": tally.written.count,
+                "mean_ms": rounded(tally.written.mean),
+                "p50_ms": rounded(tally.written.percentile(50)),
+                "p95_ms": rounded(tally.written.percentile(95)),
+            },
             "attempts": tally.attempts,
             "retries": {"tasks": tally.retried, "lost_ms": rounded(tally.lost_ms)},
             "errors": self.errors,

@@ -53,6 +53,7 @@ class Tally:
         self.caches: Counter[str] = Counter()
         self.hit_waits, self.miss_waits = Samples(), Samples()
         self.models: dict[str, Samples] = {}
+        self.written = Samples()
         self.degraded = 0
         self.own = 0
         self.first_text, self.speed = Samples(), Samples()
@@ -120,6 +121,8 @@ class Tally:
         if task.model is not None and task.attempts and Stage.GENERATION in task.ms:
             model = task.model if task.model in self.models or len(self.models) < MOST_NAMES else _OTHERS
             self.models.setdefault(model, Samples()).add(task.ms[Stage.GENERATION])
+        if task.attempts and task.cache in (None, "none") and Stage.GENERATION in task.ms:
+            self.written.add(task.ms[Stage.GENERATION])
         for samples, value in ((self.first_text, task.first_text_ms), (self.speed, task.tokens_per_second)):
             if value is not None and task.cache in (None, "none"):
                 samples.add(value)

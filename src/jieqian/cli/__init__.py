@@ -32,6 +32,7 @@ _PLACES = {
     "faq": "faq.app",
     "keys": "keys.app",
     "model": "model.app",
+    "plan": "plan.plan",
 }
 
 

@@ -186,6 +186,38 @@ def pages(
     _run(lambda advance: benchmark.measure(plan, advance), out, as_json)
 
 
+@app.command()
+def plan(
+    at_work: Annotated[
+        str, typer.Option(help="Shares of what there is that the load keeps at work, comma-separated.")
+    ] = "0.5,0.75,0.9",
+    runs: Annotated[int, typer.Option(help="Runs of each load.", min=1, max=20)] = 3,
+    seconds: Annotated[float, typer.Option(help="Seconds of arrivals in a run.", min=2, max=3600)] = 75,
+    workers: Annotated[int, typer.Option(help="WORKERS of the service.", min=1, max=64)] = 4,
+    slots: Annotated[int, typer.Option(help="Slots of the stand-in model.", min=1, max=64)] = 4,
+    generation_ms: Annotated[
+        float, typer.Option(help="What it takes for a reading, P50; its P95 is 1.6 times that.", min=50, max=60_000)
+    ] = 1000,
+    out: Out = _OUT,
+    as_json: Json = False,
+) -> None:
+    """What `jieqian plan` simulates beside real loads on a service here: P50 and P95 of both, and how far apart.
+
+    Example: jieqian bench plan --at-work 0.5,0.9 --runs 1
+    """
+    from jieqian.bench import planned as benchmark
+
+    check = benchmark.Check(
+        shares=_shares(at_work),
+        runs=runs,
+        seconds=seconds,
+        workers=workers,
+        slots=slots,
+        generation_seconds=generation_ms / 1000,
+    )
+    _run(lambda advance: benchmark.measure(check, advance), out, as_json)
+
+
 def _run(measure: Callable[[Advance], Awaitable[Report]], out: Path, as_json: bool) -> None:
     from jieqian.bench.charts import EXTRA, can_draw
 
@@ -218,4 +250,14 @@ def _numbers(given: str) -> list[int]:
         found = []
     if not found or min(found) < 1 or max(found) > 20_000:
         raise UsageError(f"{given!r}: write numbers from 1 to 20000, as 1,10,50.", usage=True)
+    return found
+
+
+def _shares(given: str) -> list[float]:
+    try:
+        found = [float(part) for part in given.split(",")]
+    except ValueError:
+        found = []
+    if not found or not all(0.01 <= share <= 0.99 for share in found):
+        raise UsageError(f"--at-work {given!r}: write shares from 0.01 to 0.99, as 0.5,0.9.", usage=True)
     return found

@@ -1,0 +1,1 @@
+"""How many model slots a load needs: a simulation of arrivals, slots, kept answers and the queue."""
