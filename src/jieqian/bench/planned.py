@@ -224,6 +224,28 @@ def _others(check: Check, known: Service, point: _Point) -> tuple[float, float]:
 def _report(machine: dict[str, Any], check: Check, known: Service, points: Sequence[_Point]) -> Report:
     # With more workers than slots a run's own times hold the wait at the model too.
     judged = "simulated" if check.workers <= check.slots else "foretold"
+    return Report(
+        name="plan",
+        title="What the simulation says, and what came",
+        machine=machine,
+        figures={
+            "workers": check.workers,
+            "slots": check.slots,
+            "generation_seconds": {
+                "mean": known.generation.mean,
+                "p50": known.generation.at(0.5),
+                "p95": known.generation.at(0.95),
+            },
+            "overhead_seconds": known.overhead.mean,
+            "points": [_figures(point) for point in points],
+        },
+        tables=[_middles(check, points, judged), _each_run(points)],
+        charts=[_chart(points)],
+        notes=_notes(check, known),
+    )
+
+
+def _middles(check: Check, points: Sequence[_Point], judged: str) -> Table:
     rows = [
         (
             f"{point.share:.0%}",
@@ -237,12 +259,15 @@ def _report(machine: dict[str, Any], check: Check, known: Service, points: Seque
         for point in points
     ]
     heads = ("at work", "readings/s", "readings", "P50 measured", "simulated", "foretold")
-    table = Table(
+    return Table(
         f"A reading's whole time, s: median of {check.runs} runs",
         (*heads, "P95 measured", "simulated", "foretold", "9 of 10 such runs", f"{judged} within {MOST_OFF:.0%}"),
         rows,
     )
-    runs = Table(
+
+
+def _each_run(points: Sequence[_Point]) -> Table:
+    return Table(
         "Each run, s",
         (
             *("at work", "run", "readings", "model's mean", "P50 measured", "simulated", "foretold"),
@@ -261,7 +286,10 @@ def _report(machine: dict[str, Any], check: Check, known: Service, points: Seque
             for number, run in enumerate(point.runs)
         ],
     )
-    chart = Chart(
+
+
+def _chart(points: Sequence[_Point]) -> Chart:
+    return Chart(
         title="Simulated and measured",
         kind="bars",
         places=[f"{point.share:.0%}" for point in points],
@@ -273,37 +301,22 @@ def _report(machine: dict[str, Any], check: Check, known: Service, points: Seque
         unit="s",
         across="of what there is at work",
     )
-    return Report(
-        name="plan",
-        title="What the simulation says, and what came",
-        machine=machine,
-        figures={
-            "workers": check.workers,
-            "slots": check.slots,
-            "generation_seconds": {
-                "mean": known.generation.mean,
-                "p50": known.generation.at(0.5),
-                "p95": known.generation.at(0.95),
-            },
-            "overhead_seconds": known.overhead.mean,
-            "points": [_figures(point) for point in points],
-        },
-        tables=[table, runs],
-        charts=[chart],
-        notes=[
-            f"WORKERS {check.workers}; a stand-in model with {check.slots} slots whose times are log-normal, P50 "
-            f"{check.generation_seconds:g} s and P95 {check.generation_seconds * _P95_TIMES:g} s. Measured one reading "
-            f"at a time, {_ALONE} of them: model P50 {known.generation.at(0.5):.3f} s, P95 "
-            f"{known.generation.at(0.95):.3f} s, beside it {known.overhead.mean * 1000:.1f} ms.",
-            "Foretold: from these times. Simulated: from those of the run's own readings, as --from-log takes them. "
-            "Both are told when the readings come, and neither what the model takes for which.",
-            f"A run: Poisson arrivals for {check.seconds:g} s on an empty service, each question asked for the first "
-            f"time. Both simulate those moments {_SIMULATED} times with the model's times drawn anew, and take the "
-            "median. In the last column but one the arrivals are drawn anew too: so far apart are runs of this length.",
-            "The whole time is the asker's, from the request sent to the last event. Model, service and asker share "
-            "the machine.",
-        ],
-    )
+
+
+def _notes(check: Check, known: Service) -> list[str]:
+    return [
+        f"WORKERS {check.workers}; a stand-in model with {check.slots} slots whose times are log-normal, P50 "
+        f"{check.generation_seconds:g} s and P95 {check.generation_seconds * _P95_TIMES:g} s. Measured one reading "
+        f"at a time, {_ALONE} of them: model P50 {known.generation.at(0.5):.3f} s, P95 "
+        f"{known.generation.at(0.95):.3f} s, beside it {known.overhead.mean * 1000:.1f} ms.",
+        "Foretold: from these times. Simulated: from those of the run's own readings, as --from-log takes them. "
+        "Both are told when the readings come, and neither what the model takes for which.",
+        f"A run: Poisson arrivals for {check.seconds:g} s on an empty service, each question asked for the first "
+        f"time. Both simulate those moments {_SIMULATED} times with the model's times drawn anew, and take the "
+        "median. In the last column but one the arrivals are drawn anew too: so far apart are runs of this length.",
+        "The whole time is the asker's, from the request sent to the last event. Model, service and asker share "
+        "the machine.",
+    ]
 
 
 def _beside(point: _Point, name: str) -> Sequence[str]:

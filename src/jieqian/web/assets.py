@@ -85,6 +85,11 @@ def _imports(name: str, contents: Mapping[str, bytes]) -> tuple[str, ...]:
     return tuple(found[1:])
 
 
+def has_already(request: Request, etag: str) -> bool:
+    """Whether If-None-Match names what has that ETag, compared weakly (RFC 9110, 13.1.2)."""
+    return etag in {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+
+
 async def static_file(request: Request) -> Response:
     """One file, to be kept for good under its own version and asked about again under any other; 304 where it is."""
     known = assets()
@@ -95,8 +100,7 @@ async def static_file(request: Request) -> Response:
     small = asset.small if takes_gzip(request.headers) else None
     headers = {"ETag": asset.etag if small is None else f"W/{asset.etag}"}
     headers |= {"Cache-Control": _FOR_GOOD if lasting else _ASK_AGAIN, "Vary": "Accept-Encoding"}
-    held = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if asset.etag in held:
+    if has_already(request, asset.etag):
         return Response(status_code=304, headers=headers)
     if small is not None:
         headers["Content-Encoding"] = "gzip"

@@ -21,7 +21,7 @@ from jieqian.languages import Language
 from jieqian.lots.lot import Collection
 from jieqian.tasks.task import Status
 from jieqian.web.asking import error_values
-from jieqian.web.assets import assets
+from jieqian.web.assets import assets, has_already
 from jieqian.web.forms import AskForm
 from jieqian.web.lot_view import lot_view
 from jieqian.web.pages_house import PagesHouse
@@ -59,8 +59,7 @@ class _Script:
 
     def answer(self, request: Request) -> Response:
         headers = {"ETag": self.etag, "Cache-Control": f"public, max-age={_KEPT_SECONDS}"}
-        held = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-        if self.etag in held:
+        if has_already(request, self.etag):
             return Response(status_code=304, headers=headers)
         return Response(self.content, media_type="text/javascript; charset=utf-8", headers=headers)
 
