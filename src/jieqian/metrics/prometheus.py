@@ -17,8 +17,20 @@ _STAGES = {
     "validation": "validation_ms",
     "other": "other_ms",
 }
-_STAGE_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600)
+#: Seconds. Among them the limits a reading is held to: 2 (kept answer), 5 (first text), 12 to 18 (mean), 22 (P95), and
+#: 40, where the older system stood.
+_SECONDS = (
+    *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 8, 10, 12, 15, 18, 20, 22, 25, 30, 40, 60),
+    *(120, 300, 600),
+)
+_TOKENS_PER_SECOND = (1, 2, 5, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500, 1000)
 _LABELS = ("mode", "strategy", "provider", "model")
+_LABEL_KEYS = ("mode", "strategy", "llm_provider", "llm_model")
+#: So many models and collections get series of their own; those after them are counted together, as `other`: an operator
+#: may try any number of models and import any number of collections, and a page of metrics has to stay small.
+MOST_MODELS, MOST_COLLECTIONS = 20, 50
+_LONGEST_VALUE = 100
+OTHER = "other"
 
 
 class _Gauges(Collector):
@@ -38,6 +50,21 @@ class _Gauges(Collector):
             yield CounterMetricFamily(name, text, value=total())
 
 
+class _Bounded:
+    """Values of a label: the first so many as they are, all others as one."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._known = most, set[str]()
+
+    def __call__(self, value: str) -> str:
+        value = value[:_LONGEST_VALUE]
+        if value not in self._known:
+            if len(self._known) >= self._most:
+                return OTHER
+            self._known.add(value)
+        return value
+
+
 class Metrics:
     """The counters and histograms of one process."""
 
@@ -47,16 +74,32 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._gauges = _Gauges()
         self.registry.register(self._gauges)
-        self._tasks = self._counter("jieqian_tasks", "Tasks that ended", ("status", "degraded", *_LABELS))
-        self._stages = self._histogram("jieqian_stage_seconds", "Time of a task by stage", ("stage", "mode"))
-        self._total = self._histogram("jieqian_reading_seconds", "Time from request to the last event", _LABELS)
-        self._first_token = self._histogram("jieqian_first_token_seconds", "Request to the first token", _LABELS)
-        self._tokens = self._counter("jieqian_model_tokens", "Tokens read and written by models", ("kind", *_LABELS))
-        self._attempts = self._counter("jieqian_attempts", "Attempts at missing sections", _LABELS)
-        self._care = self._counter("jieqian_care_answers", "Questions answered with help lines", ("kind",))
-        self._accepted = self._counter("jieqian_tasks_accepted", "Tasks accepted", ("collection", "language"))
-        self._faq = self._counter("jieqian_faq_candidates", "Readings looked at for the FAQ", ("outcome",))
-        self._faq_time = self._histogram("jieqian_faq_seconds", "Time for the FAQ after a reading's end", ("outcome",))
+        self._model, self._collection = _Bounded(MOST_MODELS), _Bounded(MOST_COLLECTIONS)
+        counter, histogram = self._counter, self._histogram
+        # Every task that ended, by how it ended and where its answer came from.
+        ended = ("status", "cache_hit")
+        self._tasks = counter("jieqian_tasks", "Tasks that ended", (*ended, "degraded", *_LABELS))
+        self._total = histogram("jieqian_reading_seconds", "Time from request to the last event", (*ended, *_LABELS))
+        self._stages = histogram("jieqian_stage_seconds", "Time of a task by stage", ("stage", *ended, "mode"))
+        self._of_collection = histogram(
+            "jieqian_collection_reading_seconds",
+            "Time from request to the last event, by what was read and in which language",
+            (*ended, "collection", "language"),
+        )
+        self._first_event = histogram("jieqian_first_event_seconds", "Request to the first event", ("mode",))
+        self._first_token = histogram("jieqian_first_token_seconds", "Request to the first token", _LABELS)
+        self._tokens = counter("jieqian_model_tokens", "Tokens read and written by models", ("kind", *_LABELS))
+        self._pace = histogram(
+            "jieqian_model_tokens_per_second", "Tokens a model wrote a second", _LABELS, _TOKENS_PER_SECOND
+        )
+        self._attempts = counter("jieqian_attempts", "Attempts at missing sections", _LABELS)
+        self._retried = counter("jieqian_tasks_retried", "Tasks that took more than one attempt", _LABELS)
+        self._faults = counter("jieqian_model_faults", "Tasks a model failed in, by how it last did", ("cause",))
+        self._sections = counter("jieqian_sections", "Sections of ended tasks, by who wrote them", ("source", "mode"))
+        self._care = counter("jieqian_care_answers", "Questions answered with help lines", ("kind",))
+        self._accepted = counter("jieqian_tasks_accepted", "Tasks accepted", ("collection", "language"))
+        self._faq = counter("jieqian_faq_candidates", "Readings looked at for the FAQ", ("outcome",))
+        self._faq_time = histogram("jieqian_faq_seconds", "Time for the FAQ after a reading's end", ("outcome",))
 
     def gauge(self, name: str, text: str, label: str, read: Callable[[], dict[str, float]]) -> None:
         """Show values that are read when asked for, one a label value."""
@@ -68,7 +111,7 @@ class Metrics:
 
     def task_accepted(self, collection: str, language: str) -> None:
         """Count an accepted task."""
-        self._accepted.labels(collection, language).inc()
+        self._accepted.labels(self._collection(collection), language).inc()
 
     def care_given(self, kind: str) -> None:
         """Count a question answered with help lines: the only trace it leaves here."""
@@ -82,14 +125,39 @@ class Metrics:
 
     def reading_ended(self, timings: dict[str, Any], status: str) -> None:
         """Count a task that ended, by its timings (contract, section 4; milliseconds)."""
-        labels = [str(timings.get(key) or "none") for key in ("mode", "strategy", "llm_provider", "llm_model")]
-        self._tasks.labels(status, str(bool(timings.get("degraded"))).lower(), *labels).inc()
+        mode, strategy, provider, model = (str(timings.get(key) or "none") for key in _LABEL_KEYS)
+        labels = (mode, strategy, provider, self._model(model))
+        ended = (status, str(timings.get("cache_hit") or "none"))
+        degraded = bool(timings.get("degraded"))
+        seconds = (timings.get("total_time_ms") or 0) / 1000
+        self._tasks.labels(*ended, str(degraded).lower(), *labels).inc()
+        self._total.labels(*ended, *labels).observe(seconds)
         for stage, key in _STAGES.items():
-            self._stages.labels(stage, labels[0]).observe((timings.get(key) or 0) / 1000)
-        self._total.labels(*labels).observe((timings.get("total_time_ms") or 0) / 1000)
-        self._attempts.labels(*labels).inc(timings.get("attempts") or 0)
+            self._stages.labels(stage, *ended, mode).observe((timings.get(key) or 0) / 1000)
+        collection, language = (str(timings.get(key) or "none") for key in ("collection", "language"))
+        self._of_collection.labels(*ended, self._collection(collection), language).observe(seconds)
+        if timings.get("time_to_first_event_ms") is not None:
+            self._first_event.labels(mode).observe(timings["time_to_first_event_ms"] / 1000)
+        self._count_sections(timings, mode)
+        if ended[1] == "none":  # else the model's work was another task's, and is counted there
+            self._count_model(timings, labels)
+
+    def _count_sections(self, timings: dict[str, Any], mode: str) -> None:
+        from_model = timings.get("sections_from_model") or 0
+        commentary = max(0, len(timings.get("section_ms") or ()) - from_model)
+        for source, number in (("model", from_model), ("commentary", commentary)):
+            self._sections.labels(source, mode).inc(number)
+
+    def _count_model(self, timings: dict[str, Any], labels: tuple[str, ...]) -> None:
+        attempts = timings.get("attempts") or 0
+        self._attempts.labels(*labels).inc(attempts)
+        self._retried.labels(*labels).inc(attempts > 1)
         if timings.get("time_to_first_token_ms") is not None:
             self._first_token.labels(*labels).observe(timings["time_to_first_token_ms"] / 1000)
+        if timings.get("tokens_per_second") is not None:
+            self._pace.labels(*labels).observe(timings["tokens_per_second"])
+        if timings.get("model_error"):
+            self._faults.labels(timings["model_error"]).inc()
         for kind in ("prompt", "completion"):
             self._tokens.labels(kind, *labels).inc(timings.get(f"{kind}_tokens") or 0)
 
@@ -100,5 +168,7 @@ class Metrics:
     def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
 
-    def _histogram(self, name: str, text: str, labels: tuple[str, ...]) -> Histogram:
-        return Histogram(name, text, labels, registry=self.registry, buckets=_STAGE_BUCKETS)
+    def _histogram(
+        self, name: str, text: str, labels: tuple[str, ...], buckets: tuple[float, ...] = _SECONDS
+    ) -> Histogram:
+        return Histogram(name, text, labels, registry=self.registry, buckets=buckets)
