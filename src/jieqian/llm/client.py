@@ -57,11 +57,15 @@ class ThinkingDelta:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of one answer. `length`: it was cut at `max_tokens`. Counts are None where the server gives none."""
+    """The end of one answer. `length`: it was cut at `max_tokens`. Counts are None where the server gives none.
+
+    `model` is the server's own name for what answered, if it tells one.
+    """
 
     reason: Literal["stop", "length"]
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    model: str | None = field(default=None, compare=False)
 
 
 ModelChunk = TextDelta | ThinkingDelta | Finished

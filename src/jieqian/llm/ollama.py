@@ -187,7 +187,7 @@ class _Answer:
             yield from self._content.end()
             reason: Literal["stop", "length"] = "length" if document.get("done_reason") == "length" else "stop"
             self.finished = True
-            yield Finished(reason, prompt, written)
+            yield Finished(reason, prompt, written, one_line(text_of(document.get("model"))) or None)
 
     def _error(self, document: dict[str, Any]) -> ModelError:
         """An error in the middle of a stream: `{"error": "…", "status": 500}`, the status in newer versions only."""

@@ -34,6 +34,7 @@ class OpenAIAnswer:
         self._events = SseReader()
         self._content, self._thinking = ThinkSplitter(), WholeCharacters()
         self._reason: str | None = None
+        self._model = ""
         self._usage: dict[str, Any] = {}
         self._timings: dict[str, Any] = {}
         self._waiting: list[str] = []
@@ -86,6 +87,7 @@ class OpenAIAnswer:
             raise ModelCutOff(f"The model server at {self._http.shown_url} sent an event that is no object.")
         if event.type == "error" or document.get("error") or document.get("object") == "error":
             raise self._error(document)
+        self._model = text_of(document.get("model")) or self._model
         self._usage = object_of(document.get("usage")) or self._usage
         self._timings = object_of(document.get("timings")) or self._timings
         choice = object_of(next(iter(list_of(document.get("choices"))), None))
@@ -121,7 +123,7 @@ class OpenAIAnswer:
         prompt, written = self._counts()
         check_not_cut(self._request, prompt)
         reason: Literal["stop", "length"] = "length" if self._reason == "length" else "stop"
-        return [*self._content.end(), Finished(reason, prompt, written)]
+        return [*self._content.end(), Finished(reason, prompt, written, one_line(self._model) or None)]
 
     def _counts(self) -> tuple[int | None, int | None]:
         """Tokens of prompt and answer: from `usage`, else from llama.cpp's `timings` (new and cached prompt tokens)."""

@@ -26,8 +26,8 @@ _SECONDS = (
 _TOKENS_PER_SECOND = (1, 2, 5, 10, 15, 20, 30, 40, 60, 80, 100, 150, 200, 300, 500, 1000)
 _LABELS = ("mode", "strategy", "provider", "model")
 _LABEL_KEYS = ("mode", "strategy", "llm_provider", "llm_model")
-#: So many models and collections get series of their own; those after them are counted together, as `other`: an operator
-#: may try any number of models and import any number of collections, and a page of metrics has to stay small.
+#: So many models and collections get series of their own; those after them are counted as `other`: an operator may
+#: try any number of models and import any number of collections, and a page of metrics has to stay small.
 MOST_MODELS, MOST_COLLECTIONS = 20, 50
 _LONGEST_VALUE = 100
 OTHER = "other"

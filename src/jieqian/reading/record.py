@@ -34,6 +34,7 @@ from jieqian.retrieval.finding import Found
 from jieqian.sections.section import SECTIONS, Section, SectionName, SectionSource
 from jieqian.tasks.store import Reused, TaskStore
 from jieqian.tasks.task import Status, Task
+from jieqian.tracing.traces import NO_TRACES, Traces
 
 logger = logging.getLogger(__name__)
 
@@ -44,10 +45,10 @@ _PASSAGES_VERSION = "passages_version"
 class Record:
     """One delivery of a task: every event and checkpoint goes through here, under the worker's lease."""
 
-    def __init__(self, task: Task, token: str, store: TaskStore) -> None:
+    def __init__(self, task: Task, token: str, store: TaskStore, traces: Traces = NO_TRACES) -> None:
         self.task = task
         self._unkept: list[dict[str, Any]] | None = None  # sources that are stored with the next events
-        self.watch = Stopwatch(task)
+        self.watch = Stopwatch(task, traces.delivery(task))
         self.attempts = task.attempts
         self.attempting = False
         self.finished: dict[SectionName, Section] = {section.name: section for section in task.sections}

@@ -38,6 +38,7 @@ from jieqian.sections.strategy import (
 )
 from jieqian.tasks.store import TaskStore
 from jieqian.tasks.task import MAX_ATTEMPTS, MAX_DELIVERIES, Task
+from jieqian.tracing.traces import NO_TRACES, Traces
 
 #: Waits after a server that failed once and twice, in seconds. A section that was refused is asked for again at once.
 BREATHS = (0.5, 2.0)
@@ -68,6 +69,7 @@ class Desk:
     flights: Flights
     metrics: Measured
     deadline_seconds: float
+    traces: Traces = NO_TRACES
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ class _Attempt:
 
 async def run_reading(task: Task, token: str, desk: Desk, place: Place) -> None:
     """Produce what is missing of the task's reading. Raises `LeaseLost` where the task is no longer ours."""
-    record = Record(task, token, desk.store)
+    record = Record(task, token, desk.store, desk.traces)
     try:
         await pick_up(task, desk, record)
         lot, collection = await find_lot(task, desk, record)

@@ -10,16 +10,17 @@ from typing import Any
 from jieqian.events.event import Stage
 from jieqian.tasks.task import Task
 from jieqian.tasks.timings import ADDING_UP, STAGE_KEYS, age_ms
+from jieqian.tracing.traces import NO_DELIVERY_TRACE, DeliveryTrace
 
 
 class Stopwatch:
     """Measures from the moment a worker takes the task; earlier deliveries' times come from the task's own record.
 
     All time that no delivery accounts for (waiting, and while the server was down) is queue wait, so the total is
-    always the time since the request.
+    always the time since the request. What is timed is told to `trace` too.
     """
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, trace: DeliveryTrace = NO_DELIVERY_TRACE) -> None:
         self._begun = time.perf_counter()
         before = {key: float(task.timings.get(key) or 0) for key in ADDING_UP}
         before[STAGE_KEYS[Stage.QUEUE]] = 0.0
@@ -29,6 +30,8 @@ class Stopwatch:
         self.stages[STAGE_KEYS[Stage.QUEUE]] = max(0.0, wait)
         self._running: list[tuple[Stage, float, float]] = []
         self._since_request = max(0.0, wait) + self._active_before
+        self._trace = trace
+        trace.picked_up(self._since_request)
 
     def now_ms(self) -> float:
         """Milliseconds since the request."""
@@ -52,7 +55,8 @@ class Stopwatch:
         span = (stage, time.perf_counter(), sum(self.stages.values()))
         self._running.append(span)
         try:
-            yield
+            with self._trace.stage(stage):
+                yield
         finally:
             self._running.remove(span)
             self.add(stage, self._spent(span))
