@@ -149,7 +149,8 @@ class Program:
 
     def environment(self) -> dict[str, str]:
         own = {f"JIEQIAN_{name.upper()}": value for name, value in self.settings.items()}
-        clean = {name: value for name, value in os.environ.items() if not name.startswith(("JIEQIAN_", "LLM_"))}
+        others = ("JIEQIAN_", "LLM_", "OTEL_")
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(others)}
         return {**clean, "JIEQIAN_DATA_DIR": str(self.data_dir), "PYTHONUNBUFFERED": "1", **own, **self.around}
 
     def start(self) -> Program:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -32,6 +33,10 @@ _SECURITY_HEADERS = {
     "cross-origin-opener-policy": "same-origin",
 }
 
+#: FastAPI's own spans and logs hold addresses with their query, and exceptions with their words; it would send them
+#: where the environment sets a provider up. What is told of readings, `tracing/` tells.
+NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, operation_spans=False, auto_configure=False)
+
 
 def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
     """The application over a house, which it starts and stops."""
@@ -45,6 +50,7 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
             await house.stop()
 
     app = FastAPI(
+        telemetry=NO_TELEMETRY,
         title="Jieqian",
         version=__version__,
         summary="Readings of temple oracle lots, streamed as a language model writes them.",
