@@ -1,13 +1,18 @@
 """What comes over the wire from a model, taken apart: thinking, events, server's words, sizes, names."""
 
+import json
+from collections.abc import Callable
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jieqian.errors import PromptTooLong
 from jieqian.llm.client import Message, ModelRequest, TextDelta, ThinkingDelta
+from jieqian.llm.echo import without_echo
 from jieqian.llm.nearest import nearest_name
-from jieqian.llm.server_text import as_sentence, message_of_bytes, one_line, without_echo
+from jieqian.llm.server_text import as_sentence, message_of_bytes, one_line
 from jieqian.llm.sse import SseEvent, SseReader
 from jieqian.llm.think_split import ThinkSplitter
 from jieqian.llm.tokens import check_fits, check_not_cut, tokens_at_least, tokens_likely
@@ -107,6 +112,29 @@ def test_a_quoted_question_is_taken_out() -> None:
     assert told == "invalid field: input_value='…' at 3"
     assert without_echo("籤詩：我先生外遇怎麼辦。完", ["我先生外遇怎麼辦"]) == "籤詩：…。完"
     assert without_echo("context length exceeded", ["the context of it"]) == "context length exceeded"
+    assert without_echo("a name, O'Neill-Ng or 阿珍", ["Will o'neill-ng marry 阿珍 there?"]) == "a name, … or …"
+    assert without_echo("CUDA error: out of memory", ["Will it be out of luck?"]) == "CUDA error: out of memory"
+
+
+NAMED = "Zoltan 會嫁給趙無極嗎😀"
+
+
+@pytest.mark.parametrize(
+    "spell",
+    [
+        lambda text: json.dumps(text)[1:-1],
+        lambda text: json.dumps(json.dumps(text)),
+        quote,
+        lambda text: repr(text.encode()),
+        str.upper,
+        lambda text: text.encode("ascii", "xmlcharrefreplace").decode(),
+    ],
+)
+def test_an_echo_is_hidden_however_it_is_spelled(spell: Callable[[str], str]) -> None:
+    told = without_echo(f"bad value {spell(NAMED)} in it", ["rules", f"asked: {NAMED}"])
+    assert not set(told) & set(NAMED.partition(" ")[2]), told
+    assert "zoltan" not in told.lower()
+    assert (told[:9], told[-6:]) == ("bad value", " in it")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,8 @@ from jieqian.errors import (
     PromptTooLong,
     UsageError,
 )
-from jieqian.llm.server_text import as_sentence, message_of_bytes, one_line, parse_json, without_echo
+from jieqian.llm.echo import without_echo
+from jieqian.llm.server_text import as_sentence, message_of_bytes, one_line, parse_json
 
 _CONNECT_SECONDS = 10.0
 _LONGEST_LINE = 4 * 1024 * 1024

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from jieqian.errors import ModelCutOff, ModelError, ModelNotFound, ModelRefused
 from jieqian.llm.client import Finished, ModelChunk, ModelInfo, ModelRequest, TextDelta, ThinkingDelta
+from jieqian.llm.echo import without_echo
 from jieqian.llm.http import Call, ModelHttp
 from jieqian.llm.nearest import full_name, nearest_name
 from jieqian.llm.profiles import complete
@@ -23,7 +24,6 @@ from jieqian.llm.server_text import (
     parse_json,
     size_of,
     text_of,
-    without_echo,
 )
 from jieqian.llm.standing import Standing, ollama_standing
 from jieqian.llm.think_split import ThinkSplitter, WholeCharacters

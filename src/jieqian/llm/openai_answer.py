@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from jieqian.errors import ModelCutOff, ModelError, ModelRefused, ModelTimeout
 from jieqian.llm.client import Finished, ModelChunk, ModelRequest, TextDelta, ThinkingDelta
+from jieqian.llm.echo import without_echo
 from jieqian.llm.http import Call, ModelHttp
 from jieqian.llm.server_text import (
     count_of,
@@ -16,7 +17,6 @@ from jieqian.llm.server_text import (
     one_line,
     parse_json,
     text_of,
-    without_echo,
 )
 from jieqian.llm.sse import SseEvent, SseReader
 from jieqian.llm.think_split import ThinkSplitter, WholeCharacters

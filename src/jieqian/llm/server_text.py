@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
 from typing import Any
 
 _LONGEST = 200
-_ECHO = 16
-_ECHO_DENSE = 5
 _MESSAGE_KEYS = ("error", "message", "detail", "msg")
 _DEEPEST_MESSAGE = 6
 
@@ -56,25 +53,6 @@ def one_line(text: str, longest: int = _LONGEST) -> str:
     kept = "".join(mark for mark in kept if unicodedata.category(mark) not in ("Cf", "Cs", "Co", "Cn"))
     kept = re.sub(r"\s+", " ", kept).strip()
     return kept if len(kept) <= longest else kept[: longest - 1].rstrip() + "…"
-
-
-def without_echo(text: str, private: Iterable[str]) -> str:
-    """`text` with every stretch that repeats one of the `private` texts replaced by "…".
-
-    Servers quote the request in validation errors; a question must never reach a log that way. A stretch counts from 16
-    characters on, or from 5 where it is not ASCII (five Chinese characters say as much).
-    """
-    sources = [re.sub(r"\s+", " ", source) for source in private]
-    hidden = [False] * len(text)
-    for width, dense in ((_ECHO, False), (_ECHO_DENSE, True)):
-        for start in range(len(text) - width + 1):
-            window = text[start : start + width]
-            if dense and sum(mark > "\u007f" for mark in window) < width:
-                continue
-            if any(window in source for source in sources):
-                hidden[start : start + width] = [True] * width
-    shown = "".join("\0" if secret else mark for mark, secret in zip(text, hidden, strict=True))
-    return re.sub("\0+", "…", shown)
 
 
 def as_sentence(said: str, status: int) -> str:
