@@ -5,22 +5,24 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from collector import collecting
+from collector import Span, collecting
 from program import Client, ModelServer, Program, wait_until
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 from test_near_questions import ASKED, IN_OTHER_WORDS
 from test_retrieval import write_few
 
 from jieqian.sections.section import SECTIONS
 
-Start = Callable[..., Program]
 STAGES = ("queue_wait_ms", "poem_lookup_ms", "rag_retrieval_ms", "llm_generation_ms", "validation_ms", "other_ms")
 #: The contract's section 4. A key whose types hold `None` may have nothing to tell.
 NOTHING, NUMBER = type(None), (int, float)
@@ -107,46 +109,117 @@ def other_ends(program: Program, client: Client, other: Client, ollama: ModelSer
     return tasks
 
 
-def counted(program: Program) -> Counter[tuple[str, str, bool]]:
-    """What `/metrics` counted, by status, cache_hit and degraded."""
-    found: Counter[tuple[str, str, bool]] = Counter()
-    for family in text_string_to_metric_families(program.client().call("GET", "/metrics").body.decode()):
-        for sample in family.samples:
-            if sample.name == "jieqian_tasks_total":
-                told = sample.labels
-                found[told["status"], told["cache_hit"], told["degraded"] == "true"] += int(sample.value)
-    return found
+@dataclass(frozen=True)
+class Story:
+    """What is known of the ten tasks, by how they ended, when the program has stopped."""
+
+    tasks: Mapping[str, Any]
+    logged: Sequence[Mapping[str, Any]]
+    page: str
+    spans: Mapping[str, Sequence[Span]]
 
 
-def test_however_a_task_ends_its_timings_are_whole(start: Start, ollama: ModelServer, tmp_path: Path) -> None:
-    write_few(tmp_path / "data" / "collections" / "few")
-    settings = {"cache_entries": "100", "collections": "few,yuelao", "workers": "1", "log_format": "json"}
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory, ollama: ModelServer) -> Story:
+    data = tmp_path_factory.mktemp("timings") / "data"
+    write_few(data / "collections" / "few")
+    settings = {"cache_entries": "100", "collections": "few,yuelao", "workers": "1", "measure_models": "false"}
+    program = Program(data, llm_base_url=ollama.url, log_format="json", **settings)
     with collecting() as collector:
-        around = {"OTEL_BSP_SCHEDULE_DELAY": "50", "OTEL_EXPORTER_OTLP_ENDPOINT": collector.url}
-        program = start(llm_base_url=ollama.url, around=around, **settings)
-        client, other = program.client(), program.client()
-        crashed = killed_and_resumed(program, client, ollama)
-        tasks = {"killed and resumed": crashed, **other_ends(program, client, other, ollama)}
-        assert set(tasks) == set(ENDS)
-        metrics = counted(program)
-        told = {how: (other if how == "answered while it waited" else client).task(id_) for how, id_ in tasks.items()}
-        assert program.stop() == 0
+        program.around.update(OTEL_BSP_SCHEDULE_DELAY="50", OTEL_EXPORTER_OTLP_ENDPOINT=collector.url)
+        try:
+            program.start()
+            client, other = program.client(), program.client()
+            crashed = killed_and_resumed(program, client, ollama)
+            ids = {"killed and resumed": crashed, **other_ends(program, client, other, ollama)}
+            page = client.call("GET", "/metrics").body.decode()
+            tasks = {
+                how: (other if how == "answered while it waited" else client).task(id_) for how, id_ in ids.items()
+            }
+            assert program.stop() == 0
+        finally:
+            program.kill()
+        spans = {how: collector.of(id_) for how, id_ in ids.items()}
     lines = [json.loads(line) for line in program.log.read_text().splitlines() if line.startswith("{")]
-    logged = [line for line in lines if line.get("action") == "task_ended"]
-    for how, task in told.items():
-        timings = task["timings"]
-        assert_whole(timings, how)
-        keys = ("cache_hit", "degraded", "attempts", "sections_from_model")
-        assert (task["status"], *(timings[key] for key in keys)) == ENDS[how], how
-        (line,) = [line for line in logged if line["task_id"] == task["task_id"]]
-        assert line["status"] == task["status"], how
-        assert {key: line[key] for key in KEYS} == {**{key: timings[key] for key in KEYS}, "faq_ms": None}, how
-        if (task.get("reading") or {}).get("timings"):
-            assert task["reading"]["timings"] == {**timings, "faq_ms": None}, how
-        (root,) = [span for span in collector.of(task["task_id"]) if span.name == "reading"]
-        assert (root.attributes["jieqian.status"], root.failed) == (task["status"], task["status"] == "failed")
-        assert root.ms == pytest.approx(timings["total_time_ms"], abs=0.01)
-    deliveries = [span.attributes["jieqian.delivery"] for span in collector.of(crashed) if span.name == "queue"]
+    return Story(tasks, [line for line in lines if line.get("action") == "task_ended"], page, spans)
+
+
+def samples(page: str) -> list[Sample]:
+    return [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+
+
+@pytest.mark.parametrize("how", ENDS)
+def test_however_a_task_ends_its_timings_are_whole(story: Story, how: str) -> None:
+    task = story.tasks[how]
+    timings = task["timings"]
+    assert_whole(timings, how)
+    keys = ("cache_hit", "degraded", "attempts", "sections_from_model")
+    assert (task["status"], *(timings[key] for key in keys)) == ENDS[how]
+    (line,) = [line for line in story.logged if line["task_id"] == task["task_id"]]
+    assert line["status"] == task["status"]
+    assert {key: line[key] for key in KEYS} == {**{key: timings[key] for key in KEYS}, "faq_ms": None}
+    if task["reading"]:
+        assert task["reading"]["timings"] == {**timings, "faq_ms": None}
+    (root,) = [span for span in story.spans[how] if span.name == "reading"]
+    assert (root.attributes["jieqian.status"], root.failed) == (task["status"], task["status"] == "failed")
+    assert root.ms == pytest.approx(timings["total_time_ms"], abs=0.01)
+
+
+def test_the_metrics_count_each_task_once(story: Story) -> None:
+    found: Counter[tuple[str, str, str]] = Counter()
+    for sample in samples(story.page):
+        if sample.name == "jieqian_tasks_total":
+            found[sample.labels["status"], sample.labels["cache_hit"], sample.labels["degraded"]] += int(sample.value)
+    assert found == Counter((line["status"], line["cache_hit"], str(line["degraded"]).lower()) for line in story.logged)
+
+
+def test_what_was_killed_goes_on_in_the_same_trace(story: Story) -> None:
+    spans = story.spans["killed and resumed"]
+    deliveries = [span.attributes["jieqian.delivery"] for span in spans if span.name == "queue"]
     assert deliveries[-1] == 2
-    expected = Counter((line["status"], line["cache_hit"], line["degraded"]) for line in logged)
-    assert metrics == expected, "each counted once, and no other"
+    assert len({span.trace for span in spans}) == 1
+
+
+DASHBOARD = json.loads((Path(__file__).parents[2] / "deploy" / "grafana.json").read_text(encoding="utf-8"))
+VARIABLES = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
+SELECTOR = re.compile(r"(jieqian_\w+)(?:\{([^}]*)\})?")
+
+
+def queries() -> list[str]:
+    shown = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", ())]
+    return shown + [each["definition"] for each in VARIABLES.values() if each["type"] == "query"]
+
+
+@pytest.mark.parametrize("query", queries())
+def test_the_dashboard_asks_for_what_there_is(story: Story, query: str) -> None:
+    labels: dict[str, set[str]] = {}
+    for sample in samples(story.page):
+        labels.setdefault(sample.name, set()).update(sample.labels)
+    asked = SELECTOR.findall(query)
+    assert asked
+    for name, selector in asked:
+        assert name in labels, name
+        assert set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", selector)) <= labels[name], (name, selector)
+    together = set.intersection(*(labels[name] for name, _ in asked))
+    for by in re.findall(r"\bby \(([^)]*)\)", query):
+        assert {label.strip() for label in by.split(",")} <= together, by
+    if query.startswith("label_values"):
+        assert re.search(r", (\w+)\)", query)[1] in together  # type: ignore[index]
+    assert set(re.findall(r"\$(\w+)", query)) <= {*VARIABLES, "__rate_interval", "__range"}
+
+
+def test_the_dashboard_can_be_imported() -> None:
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    assert VARIABLES["ds"]["type"] == "datasource"
+    sources = [panel["datasource"] for panel in panels if panel["type"] != "row"]
+    sources += [target["datasource"] for panel in panels for target in panel.get("targets", ())]
+    assert {source["uid"] for source in sources} == {"${ds}"}
+    filled: list[tuple[int, int]] = []
+    for at in (panel["gridPos"] for panel in panels):
+        filled += [(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])]
+    assert len(set(filled)) == len(filled), "no panel lies on another"
+    assert max(x for x, _ in filled) < 24
+    looks = [panel["fieldConfig"]["defaults"] for panel in panels if panel["type"] != "row"]
+    steps = {step["value"] for look in looks if "thresholds" in look for step in look["thresholds"]["steps"]}
+    assert {1, 2, 5, 18, 22, 40, 0.01} <= steps, "the targets, and where the older system stood"

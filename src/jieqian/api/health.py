@@ -44,4 +44,4 @@ async def readyz(house: Housed) -> PlainTextResponse:
 @router.get("/metrics")
 async def metrics(house: Housed) -> Response:
     """Prometheus text."""
-    return Response(house.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(await house.metrics.page(), media_type="text/plain; version=0.0.4; charset=utf-8")

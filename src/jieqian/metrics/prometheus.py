@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -34,13 +35,21 @@ OTHER = "other"
 
 
 class _Gauges(Collector):
-    """Read when Prometheus asks."""
+    """Read when Prometheus asks, by `look`; shown as they then were."""
 
     def __init__(self) -> None:
+        self._seen: list[Metric] = []
         self.readers: dict[str, tuple[str, Callable[[], dict[str, float]], str]] = {}
         self.totals: dict[str, tuple[str, Callable[[], float]]] = {}
 
     def collect(self) -> Iterator[Metric]:
+        return iter(self._seen)
+
+    def look(self) -> None:
+        """Ask every reader."""
+        self._seen = [*self._look()]
+
+    def _look(self) -> Iterator[Metric]:
         for name, (text, read, label) in self.readers.items():
             family = GaugeMetricFamily(name, text, labels=[label])
             for value, number in read().items():
@@ -161,9 +170,10 @@ class Metrics:
         for kind in ("prompt", "completion"):
             self._tokens.labels(kind, *labels).inc(timings.get(f"{kind}_tokens") or 0)
 
-    def text(self) -> bytes:
-        """The page."""
-        return generate_latest(self.registry)
+    async def page(self) -> bytes:
+        """The page. What is counted elsewhere is looked at here; the writing, up to 40 ms of it, is a thread's work."""
+        self._gauges.look()
+        return await asyncio.to_thread(generate_latest, self.registry)
 
     def _counter(self, name: str, text: str, labels: tuple[str, ...]) -> Counter:
         return Counter(name, text, labels, registry=self.registry)
