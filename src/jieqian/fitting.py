@@ -57,12 +57,13 @@ def make_traces(settings: Settings) -> Traces:
                 "the collector's port for HTTP (4318 as a rule), or unset the endpoint."
             )
     try:
+        from jieqian.tracing.export import CollectorExporter
         from jieqian.tracing.otel import OtelTraces
     except ImportError as error:
         raise UsageError(
             f"OTLP_ENDPOINT is set, and {error.name} is not installed: pip install 'jieqian[otel]', or unset it."
         ) from error
-    return OtelTraces(endpoint)
+    return OtelTraces(CollectorExporter(endpoint))
 
 
 def make_retriever(settings: Settings, lots: LotLibrary, list_faq: ListFaq) -> Retriever:

@@ -17,7 +17,7 @@ _DRAINED_BELOW = 64
 
 
 class CollectorExporter(SpanExporter):
-    """OTLP over HTTP, as OTEL_EXPORTER_OTLP_… say, to `endpoint`; called by the SDK's own thread."""
+    """OTLP over HTTP, as OTEL_EXPORTER_OTLP_… say, to `endpoint` (with its path); called by the SDK's own thread."""
 
     def __init__(self, endpoint: str) -> None:
         self.failing = False

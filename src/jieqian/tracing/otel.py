@@ -48,10 +48,10 @@ _ROOT: ContextVar[SpanContext | None] = ContextVar("root", default=None)
 
 
 class OtelTraces:
-    """See `Traces`. `endpoint` is the whole address, with its path. The provider is ours alone, never the process's."""
+    """See `Traces`. The provider is ours alone, never the process's."""
 
-    def __init__(self, endpoint: str) -> None:
-        self._exporter = CollectorExporter(endpoint)
+    def __init__(self, exporter: CollectorExporter) -> None:
+        self._exporter = exporter
         self._provider = TracerProvider(resource=_resource(), id_generator=_Ids(), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("jieqian", __version__)
