@@ -180,7 +180,8 @@ def test_what_was_killed_goes_on_in_the_same_trace(story: Story) -> None:
     assert len({span.trace for span in spans}) == 1
 
 
-DASHBOARD = json.loads((Path(__file__).parents[2] / "deploy" / "grafana.json").read_text(encoding="utf-8"))
+ROOT = Path(__file__).parents[2]
+DASHBOARD = json.loads((ROOT / "deploy" / "grafana.json").read_text(encoding="utf-8"))
 VARIABLES = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
 SELECTOR = re.compile(r"(jieqian_\w+)(?:\{([^}]*)\})?")
 
@@ -206,6 +207,13 @@ def test_the_dashboard_asks_for_what_there_is(story: Story, query: str) -> None:
     if query.startswith("label_values"):
         assert re.search(r", (\w+)\)", query)[1] in together  # type: ignore[index]
     assert set(re.findall(r"\$(\w+)", query)) <= {*VARIABLES, "__rate_interval", "__range"}
+
+
+def test_the_docs_name_every_metric_and_no_other(story: Story) -> None:
+    told = (ROOT / "docs" / "how-to" / "monitor.md").read_text(encoding="utf-8")
+    table = {name for line in told.splitlines() if line.startswith("| `jieqian_") for name in SELECTOR.findall(line)}
+    shown = re.findall(r"^# TYPE (jieqian_\w+) ", story.page, re.MULTILINE)
+    assert {name for name, _ in table} == set(shown)
 
 
 def test_the_dashboard_can_be_imported() -> None:

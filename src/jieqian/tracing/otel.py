@@ -23,7 +23,7 @@ from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResou
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
-from opentelemetry.sdk.trace.sampling import Decision
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import NonRecordingSpan, SpanContext, StatusCode, TraceFlags
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 #: How long an orderly stop waits for the collector to take what waits, in seconds.
 STOP_SECONDS = 3.0
 ROOT, ACCEPTANCE = "reading", "accept"
-_LOWER_HALF = 2**64 - 1
+_LOWER_HALF, _RANDOM_BITS = 2**64 - 1, 2**56 - 1
 #: The ids of the root span that is just being made.
 _ROOT: ContextVar[SpanContext | None] = ContextVar("root", default=None)
 
@@ -53,6 +53,7 @@ class OtelTraces:
     def __init__(self, exporter: CollectorExporter) -> None:
         self._exporter = exporter
         self._provider = TracerProvider(resource=_resource(), id_generator=_Ids(), shutdown_on_exit=False)
+        self._provider.sampler = _EvenSampler(self._provider.sampler)
         self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("jieqian", __version__)
         self._deliveries: WeakValueDictionary[str, _Delivery] = WeakValueDictionary()
@@ -183,6 +184,26 @@ class _Ids(RandomIdGenerator):
         """The end of the task's id, for its root span."""
         root = _ROOT.get()
         return super().generate_span_id() if root is None else root.span_id
+
+
+class _EvenSampler(Sampler):
+    """A sampler that takes a share of traces by their ids' last 64 bits, of which a UUID has two that never change.
+
+    It is shown ids whose last 64 bits are the UUID's last 56, which all are random.
+    """
+
+    def __init__(self, sampler: Sampler) -> None:
+        self._sampler = sampler
+
+    def should_sample(
+        self, parent_context: Context | None, trace_id: int, name: str, *more: Any, **others: Any
+    ) -> SamplingResult:
+        """See `Sampler`."""
+        return self._sampler.should_sample(parent_context, (trace_id & _RANDOM_BITS) << 8, name, *more, **others)
+
+    def get_description(self) -> str:
+        """See `Sampler`."""
+        return self._sampler.get_description()
 
 
 def _resource() -> Resource:
