@@ -46,7 +46,7 @@ class Passed(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """What an ended reading gives the reviewer: a candidate (or why none), and its question where nothing answers it."""
+    """What an ended reading gives the reviewer: a candidate (or why none), and a question nothing answers."""
 
     candidate: FaqEntry | Passed
     unanswered: Unanswered | None = None

@@ -76,8 +76,9 @@ class FaqRows:
     ) -> list[FaqEntry]:
         """See `FaqStore.faq_entries`."""
         query = sa.select(faq_entries).order_by(faq_entries.c.created_at, faq_entries.c.id).limit(limit)
-        query = query.where(*narrowed(faq_entries, status=status, language=language, collection=collection,
-                                      category=category))
+        query = query.where(
+            *narrowed(faq_entries, status=status, language=language, collection=collection, category=category)
+        )
         found = await self._read(lambda connection: connection.execute(query).mappings().all())
         return [_entry(row) for row in found]
 
@@ -91,8 +92,9 @@ class FaqRows:
     ) -> int:
         """See `FaqStore.count_faq`."""
         query = sa.select(sa.func.count()).select_from(faq_entries)
-        query = query.where(*narrowed(faq_entries, status=status, language=language, collection=collection,
-                                      category=category))
+        query = query.where(
+            *narrowed(faq_entries, status=status, language=language, collection=collection, category=category)
+        )
         return await self._read(lambda connection: int(connection.execute(query).scalar_one()))
 
     async def faq_translations(self, entry: FaqEntry) -> list[FaqEntry]:

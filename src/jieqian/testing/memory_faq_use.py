@@ -33,7 +33,9 @@ class MemoryFaqUse:
         found = {}
         for task_id in {*task_ids} & self._tasks.keys():
             task, given = self._tasks[task_id], self._feedback.get(task_id)
-            found[task_id] = FaqOrigin(task.mode.value, task.timings.get("llm_model"), given[0].score if given else None)
+            found[task_id] = FaqOrigin(
+                task.mode.value, task.timings.get("llm_model"), given[0].score if given else None
+            )
         return found
 
     async def faq_uses(self) -> dict[str, FaqUse]:

@@ -10,9 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column(
-        "faq_entries", sa.Column("made_by", sa.String(length=12), server_default="reading", nullable=False)
-    )
+    op.add_column("faq_entries", sa.Column("made_by", sa.String(length=12), server_default="reading", nullable=False))
     op.add_column("faq_entries", sa.Column("translated_from", sa.String(length=36), nullable=True))
     op.create_index("uq_faq_entries_translation", "faq_entries", ["translated_from", "language"], unique=True)
     op.create_table(
