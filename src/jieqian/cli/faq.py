@@ -153,9 +153,8 @@ def _say_entry(entry: Mapping[str, Any]) -> None:
     say(f"category:  {entry['category']}")
     say(f"from:      {_origin(entry)}")
     if entry["translations"]:
-        say(
-            f"also in:   {', '.join(f'{each["language"]} ({each["id"][:_SHORT_ID]})' for each in entry['translations'])}"
-        )
+        others = [f"{each['language']} ({each['id'][:_SHORT_ID]})" for each in entry["translations"]]
+        say(f"also in:   {', '.join(others)}")
     if entry["uses"]["total"]:
         say(f"uses:      {entry['uses']['total']}, last on {entry['uses']['last_day']}")
     say(f"question:  {entry['question']}")
