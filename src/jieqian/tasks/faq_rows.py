@@ -165,14 +165,15 @@ def forget_task(connection: sa.Connection, task_id: str) -> None:
     """The task is erased: an approved entry stays without its link, every other goes, and so do its translations."""
     mine = faq_entries.c.task_id == task_id
     roots = list(connection.execute(sa.select(faq_entries.c.id).where(mine)).scalars())
-    unapproved = faq_entries.c.status != FaqStatus.APPROVED
-    words = sa.or_(mine, faq_entries.c.translated_from.in_(roots))
-    gone = list(connection.execute(sa.select(faq_entries.c.id).where(words, unapproved)).scalars())
-    connection.execute(sa.delete(faq_entries).where(faq_entries.c.id.in_(gone)))
-    connection.execute(sa.delete(faq_hits).where(faq_hits.c.entry_id.in_(gone)))
-    of_none = faq_entries.c.translated_from.in_(gone)
-    connection.execute(sa.update(faq_entries).where(of_none).values(translated_from=None))
-    connection.execute(sa.update(faq_entries).where(mine).values(task_id=None))
+    if roots:
+        unapproved = faq_entries.c.status != FaqStatus.APPROVED
+        words = sa.or_(mine, faq_entries.c.translated_from.in_(roots))
+        gone = list(connection.execute(sa.select(faq_entries.c.id).where(words, unapproved)).scalars())
+        connection.execute(sa.delete(faq_entries).where(faq_entries.c.id.in_(gone)))
+        connection.execute(sa.delete(faq_hits).where(faq_hits.c.entry_id.in_(gone)))
+        of_none = faq_entries.c.translated_from.in_(gone)
+        connection.execute(sa.update(faq_entries).where(of_none).values(translated_from=None))
+        connection.execute(sa.update(faq_entries).where(mine).values(task_id=None))
     connection.execute(sa.delete(faq_unanswered).where(faq_unanswered.c.task_id == task_id))
 
 
