@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from threading import Lock
 from typing import Any
 
 from jieqian.faq.entry import FaqEntry, FaqOrigin, FaqStatus, FaqUse, Unanswered
@@ -59,6 +60,7 @@ class FaqLists:
     def __init__(self, store: TaskStore) -> None:
         self._store = store
         self._grouped: OrderedDict[tuple[Any, ...], list[list[Any]]] = OrderedDict()
+        self._remembering = Lock()
 
     async def waiting(self, which: FaqFilter) -> list[list[FaqEntry]]:
         """Pending entries, oldest first, nearly the same ones together: of one lot, or of one topic of a collection.
@@ -68,15 +70,14 @@ class FaqLists:
         found = await self._store.faq_entries(
             FaqStatus.PENDING, which.language, collection=which.collection, category=which.category
         )
-        key = tuple((entry.id, entry.question, entry.category) for entry in found)
-        return await self._in_groups(key, found, _alike)
+        return await asyncio.to_thread(self._in_groups, found, _alike)
 
     async def unanswered(self, which: FaqFilter) -> list[list[Unanswered]]:
         """Questions without an entry, most asked first, then the newest."""
         found = await self._store.unanswered(
             language=which.language, collection=which.collection, category=which.category
         )
-        groups = await self._in_groups(tuple(asked.id for asked in found), found, lambda _one, _other: True)
+        groups = await asyncio.to_thread(self._in_groups, found, lambda _one, _other: True)
         return sorted(groups, key=lambda group: -len(group))
 
     async def reviewed(
@@ -105,13 +106,17 @@ class FaqLists:
         translations = await self._store.faq_translations(entry)
         return EntryStory(entry, origins.get(entry.task_id or ""), use, days, translations)
 
-    async def _in_groups(self, key: tuple[Any, ...], found: Sequence[Any], alike: Any) -> list[list[Any]]:
-        if key not in self._grouped:
-            self._grouped[key] = await asyncio.to_thread(groups_of, found, _question, _place, alike)
-            while len(self._grouped) > _MOST_REMEMBERED:
-                self._grouped.popitem(last=False)
+    def _in_groups(self, found: Sequence[Any], alike: Callable[[Any, Any], bool]) -> list[list[Any]]:
+        key = tuple((item.id, item.question, item.category) for item in found)
+        groups = self._grouped.get(key)
+        if groups is None:
+            groups = groups_of(found, _question, _place, alike)
+            with self._remembering:
+                self._grouped[key] = groups
+                while len(self._grouped) > _MOST_REMEMBERED:
+                    self._grouped.popitem(last=False)
         by_id = {item.id: item for item in found}  # as they are now, not as they were when they were grouped
-        return [[by_id[item.id] for item in group] for group in self._grouped[key]]
+        return [[by_id[item.id] for item in group] for group in groups]
 
 
 def uses_dict(use: FaqUse) -> dict[str, Any]:

@@ -79,8 +79,8 @@ class FaqRows:
         query = query.where(
             *narrowed(faq_entries, status=status, language=language, collection=collection, category=category)
         )
-        found = await self._read(lambda connection: connection.execute(query).mappings().all())
-        return [_entry(row) for row in found]
+        # Made in the reader's thread: of ten thousand the event loop would hear nothing for a tenth of a second.
+        return await self._read(lambda connection: [_entry(row) for row in connection.execute(query).mappings()])
 
     async def count_faq(
         self,
