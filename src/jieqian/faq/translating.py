@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -97,7 +97,7 @@ class Translator:
     async def propose(self, entry: FaqEntry, language: Language) -> Proposal:
         """The entry's texts in that language. Never raises; may take as long as the model does (`PATIENCE_SECONDS`)."""
         if entry.language.is_chinese and language.is_chinese:
-            question, answer = (in_script(text, language) for text in (entry.question, entry.answer))
+            question, answer = await asyncio.to_thread(_in_script, (entry.question, entry.answer), language)
             return Proposal(question, answer, "opencc")
         try:
             async with asyncio.timeout(PATIENCE_SECONDS), self._one_at_a_time, self._speakers() as speaker:
@@ -105,7 +105,8 @@ class Translator:
                     return Proposal(reason=NoProposal.NO_MODEL)
                 for _ in range(_TRIES):
                     said = await _ask(speaker, entry, language)
-                    if (proposal := _read(said, entry, language, speaker.model.name)) is not None:
+                    proposal = await asyncio.to_thread(_read, said, entry, language, speaker.model.name)
+                    if proposal is not None:
                         return proposal
         except (ModelError, TimeoutError) as error:
             logger.warning("no translation: %s", error or "too slow", extra={"action": "faq_untranslated"})
@@ -113,9 +114,10 @@ class Translator:
         return Proposal(reason=NoProposal.UNUSABLE)
 
 
-def in_script(text: str, language: Language) -> str:
-    """Chinese in the script of that language."""
-    return to_simplified(text) if language is Language.ZH_HANS else to_traditional(text)
+def _in_script(texts: Sequence[str], language: Language) -> list[str]:
+    """Chinese in the script of that language; reads OpenCC's files, so not for the event loop."""
+    convert = to_simplified if language is Language.ZH_HANS else to_traditional
+    return [convert(text) for text in texts]
 
 
 async def _ask(speaker: Speaker, entry: FaqEntry, language: Language) -> str:
@@ -155,7 +157,7 @@ def _read(said: str, entry: FaqEntry, language: Language, by: str) -> Proposal |
         return None
     spoken = question_language(" ".join(texts))
     if language.is_chinese and spoken.is_chinese:
-        texts = [in_script(text, language) for text in texts]
+        texts = _in_script(texts, language)
     elif spoken is not language:
         return None
     originals = (entry.question, entry.answer)
