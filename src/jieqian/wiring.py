@@ -21,9 +21,18 @@ from jieqian.errors import AlreadyFilling, StoreError
 from jieqian.events.event import StoredEvent
 from jieqian.events.live import LiveEvents
 from jieqian.faq.entry import FaqStatus
+from jieqian.faq.listing import FaqLists
 from jieqian.faq.review import FaqReview, passage_of
 from jieqian.faq.scribe import FaqScribe
-from jieqian.fitting import choose, choose_named, make_retriever, make_traces, make_webhook, offered_lots
+from jieqian.fitting import (
+    choose,
+    choose_named,
+    make_retriever,
+    make_traces,
+    make_translator,
+    make_webhook,
+    offered_lots,
+)
 from jieqian.keeping.folder import own_data_dir, own_database
 from jieqian.keeping.placing import is_restore_pending
 from jieqian.languages import Language
@@ -100,13 +109,21 @@ class House:
         self.passages = make_retriever(settings, self.lots, self._approved_answers)
         self.answers = Answers(self.secret, self.passages.version, on=settings.cache_entries > 0)
         self.flights = Flights()
-        self.faq_scribe = FaqScribe(self.store, self.lots, self.metrics, is_busy=lambda: self.pool.counts.active > 0)
-        self.faq_review = FaqReview(self.store, self.passages)
+        self._early = EarlyFinder(self.traces.finder(self.passages))
+        self.faq_scribe = FaqScribe(
+            self.store,
+            self.lots,
+            self.metrics,
+            most_unanswered=settings.faq_unanswered,
+            is_busy=lambda: self.pool.counts.active > 0,
+        )
+        self.faq_review = FaqReview(self.store, self.passages, self._early.forget)
+        self.faq_lists = FaqLists(self.store)
+        self.faq_translator = make_translator(self.engines)
         self.doorbell = InProcessDoorbell()
         self.pool = WorkerPool(self.store, self.doorbell, self._run_task, slots=settings.workers, on_end=self._ended)
         self.estimate = Estimate(settings.workers, lambda: self.pool.counts.active)
         self.rate_limit = RateLimit(settings.rate_limit_per_minute)
-        self._early = EarlyFinder(self.traces.finder(self.passages))
         self._front = FrontDesk(
             store=self.store,
             lots=self.lots,
@@ -154,6 +171,7 @@ class House:
         self.works_here = with_worker
         await self.gauge.start(measures=with_worker and self.settings.measure_models)
         await self.passages.start(with_index=with_worker)
+        await self.store.trim_unanswered(self.settings.faq_unanswered)
         self.faq_scribe.start()
         if self.webhook is not None:
             self.webhook.start()

@@ -99,3 +99,14 @@ async def test_whoever_asked_and_is_stopped_ends_the_search(finder: Finder):
     finding.cancel()
     await asyncio.gather(finding, return_exceptions=True)
     assert finder.ended_early == 1
+
+
+async def test_what_was_begun_before_passages_changed_is_looked_for_again(finder: Finder):
+    early_finder = EarlyFinder(finder)
+    early_finder.begin("q", sample_lot(), Language.EN)
+    await asyncio.sleep(0)
+    early_finder.forget()
+    finder.goes_on.set()
+    assert (await early_finder.find("q", sample_lot(), Language.EN)).note == "q"
+    await asyncio.sleep(0)
+    assert (len(finder.asked), finder.ended_early) == (2, 1)

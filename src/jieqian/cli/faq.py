@@ -96,6 +96,36 @@ def reject(entry_id: IdArgument, as_json: JsonOption = False) -> None:
     _decide(f"/{_quoted(entry_id)}/reject", {}, as_json)
 
 
+@app.command()
+def unanswered(
+    language: Annotated[Language | None, typer.Option(help="Only questions in this language.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """List masked questions that no approved entry was found for, most asked first.
+
+    Example: jieqian faq unanswered --language ja
+    """
+    asked = {"limit": str(limit)} | ({"language": language.value} if language else {})
+    found = _ask("GET", f"/unanswered?{urlencode(asked)}")
+    if as_json:
+        say_json(found["questions"])
+        return
+    rows = [
+        (
+            str(each["count"]),
+            f"{each['collection']}/{','.join(map(str, each['lots']))}",
+            each["language"],
+            each["category"],
+            _short(each["question"]),
+        )
+        for each in found["questions"]
+    ]
+    table(("asked", "lots", "language", "category", "question"), rows)
+    if found["total"] > len(rows):
+        note(f"{len(rows)} of {found['total']} are listed; --limit lists more.")
+
+
 def _decide(path: str, body: Mapping[str, str], as_json: bool) -> None:
     entry = _ask("POST", path, body)
     if as_json:
@@ -121,8 +151,24 @@ def _say_entry(entry: Mapping[str, Any]) -> None:
     say(f"lot:       {entry['collection']}/{entry['lot']}")
     say(f"language:  {entry['language']}")
     say(f"category:  {entry['category']}")
+    say(f"from:      {_origin(entry)}")
+    if entry["translations"]:
+        others = [f"{each['language']} ({each['id'][:_SHORT_ID]})" for each in entry["translations"]]
+        say(f"also in:   {', '.join(others)}")
+    if entry["uses"]["total"]:
+        say(f"uses:      {entry['uses']['total']}, last on {entry['uses']['last_day']}")
     say(f"question:  {entry['question']}")
     say(f"answer:    {entry['answer']}")
+
+
+def _origin(entry: Mapping[str, Any]) -> str:
+    origin = entry["origin"]
+    if entry["made_by"] != "reading":
+        return "a translation" if entry["made_by"] == "translation" else "a reviewer"
+    if origin is None:
+        return "a reading that was erased"
+    feedback = {1: ", liked by its asker", -1: ", not liked by its asker"}.get(origin["feedback"], "")
+    return f"a reading by {origin['model'] or 'the commentary'} ({origin['mode']}){feedback}"
 
 
 def _when(seconds: float | None, before: str = "") -> str:

@@ -89,9 +89,14 @@ def mask(texts: Sequence[str], own: OwnWords | None = None) -> tuple[str, ...]:
     return tuple(masked)
 
 
+def found_marks(text: str) -> list[str]:
+    """The marks of a masked text, in its order."""
+    return _ANY_MARK.findall(text)
+
+
 def marks_in(text: str) -> int:
     """How many marks a masked text has."""
-    return len(_ANY_MARK.findall(text))
+    return len(found_marks(text))
 
 
 def without_marks(text: str) -> str:

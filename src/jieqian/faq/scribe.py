@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from jieqian.errors import StoreError, UnknownCollection, UnknownLot, UnknownTask
-from jieqian.faq.candidate import Passed, candidate_of
+from jieqian.faq.candidate import Looked, Passed, look_at
 from jieqian.faq.entry import FaqEntry
 from jieqian.lots.library import LotLibrary
 from jieqian.tasks.store import TaskStore
@@ -50,11 +50,14 @@ class FaqScribe:
         metrics: FaqMeasured,
         *,
         most_waiting: int = MOST_WAITING,
+        most_unanswered: int = 0,
         is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
+        """`most_unanswered`: so many questions are kept for which no approved entry was found; 0: none."""
         self._store = store
         self._lots = lots
         self._metrics = metrics
+        self._most_unanswered = most_unanswered
         self._waiting: asyncio.Queue[str] = asyncio.Queue(most_waiting)
         self._work: asyncio.Task[None] | None = None
         self._is_busy = is_busy
@@ -117,15 +120,18 @@ class FaqScribe:
         begun = time.perf_counter()
         try:
             task = await self._store.get(task_id)
-            made = await self._candidate(task)
+            looked = await self._looked_at(task)
         except (UnknownTask, UnknownLot, UnknownCollection):  # erased or withdrawn meanwhile
             self._metrics.faq_done("erased", None)
             return
         if not task.status.ended:  # given back: whoever ends it offers it again
             return
+        made = looked.candidate
         outcome = made.value if isinstance(made, Passed) else "made"
         if isinstance(made, FaqEntry) and not await self._store.add_faq_entry(made):
             outcome = "erased"
+        if looked.unanswered is not None:
+            await self._store.add_unanswered(looked.unanswered, self._most_unanswered)
         seconds = time.perf_counter() - begun
         faq_ms = round(seconds * 1000, 1)
         try:
@@ -135,10 +141,10 @@ class FaqScribe:
         self._metrics.faq_done(outcome, seconds)
         logger.info("faq", extra={"action": "faq", "task_id": task_id, "outcome": outcome, "faq_ms": faq_ms})
 
-    async def _candidate(self, task: Task) -> FaqEntry | Passed:
+    async def _looked_at(self, task: Task) -> Looked:
         known = await self._store.faq_questions(task.collection, task.lot, task.language, _MOST_COMPARED)
         return await asyncio.to_thread(self._compute, task, known)
 
-    def _compute(self, task: Task, known: list[str]) -> FaqEntry | Passed:
+    def _compute(self, task: Task, known: list[str]) -> Looked:
         lot, collection = self._lots.lot(task.collection, task.lot), self._lots.collection(task.collection)
-        return candidate_of(task, lot, collection, known)
+        return look_at(task, lot, collection, known, keeps_unanswered=self._most_unanswered > 0)

@@ -41,3 +41,9 @@ class EarlyFinder:
         if search is not None:
             search.cancel()
         return await self._passages.find(question, lot, language)
+
+    def forget(self) -> None:
+        """What passages there are has changed: searches that nobody has asked for yet are made anew."""
+        begun, self._begun = self._begun, OrderedDict()
+        for _, search in begun.values():
+            search.cancel()

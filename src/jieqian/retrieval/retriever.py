@@ -141,6 +141,8 @@ class Retriever:
     ) -> Found:
         """Chosen from the catalogue they were ranked by: another may have come meanwhile."""
         how_exactly = self._index.embedder_id if how == "vector" and self._index is not None else "lexical"
+        if self._catalogue is not catalogue:  # an answer that was withdrawn while it was looked for is given to nobody
+            ranked = [found for found in ranked if found[0].id in self._catalogue.passages]
         chosen = choose_passages(ranked, lot, language, self._most, catalogue)
         return Found(chosen, how, note, self._version(lot.collection, how_exactly))
 

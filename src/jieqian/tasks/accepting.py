@@ -13,6 +13,7 @@ from jieqian.errors import IdempotencyMismatch, QueueFull
 from jieqian.events.event import StoredEvent
 from jieqian.tasks import rows
 from jieqian.tasks.answer_rows import find_answer, use_answer
+from jieqian.tasks.faq_use_rows import count_uses
 from jieqian.tasks.store import Accepted, FirstEvents, FreeWorker, FromCache, Reused
 from jieqian.tasks.tables import IS_QUEUED, tasks
 from jieqian.tasks.task import NewTask, Status
@@ -78,6 +79,7 @@ def _answered(
     connection.execute(_INSERT, {**_columns(new), **done, **told})
     rows.add_sections(connection, new.id, answer.sections)
     use_answer(connection, answer.key, now)
+    count_uses(connection, new.caller, answer.sources, now)
     stored = rows.log(connection, new.id, 0, reused.events)
     return Accepted(rows.task_from(rows.row_of(connection, new.id, None), answer.sections), created=True), stored
 

@@ -21,6 +21,7 @@ from jieqian.tasks.answer_rows import AnswerRows, forget_answers, keep_answer, u
 from jieqian.tasks.database import begins_another_boot, open_engine, rewrite_a_page
 from jieqian.tasks.desk_rows import DeskRows
 from jieqian.tasks.faq_rows import FaqRows, forget_task
+from jieqian.tasks.faq_use_rows import FaqUseRows, count_ended
 from jieqian.tasks.lease_rows import CLAIM, hold
 from jieqian.tasks.notice_rows import NoticeRows, add_notice, forget_notice
 from jieqian.tasks.share_rows import ShareRows, forget_share
@@ -39,7 +40,7 @@ def announce_nothing(_task_id: str, _events: Sequence[StoredEvent]) -> None:
     """For a store nobody listens to (a command line, a migration)."""
 
 
-class SqlTaskStore(DeskRows, FaqRows, AnswerRows, ShareRows, NoticeRows):
+class SqlTaskStore(DeskRows, FaqRows, FaqUseRows, AnswerRows, ShareRows, NoticeRows):
     """`TaskStore` over a database whose schema is up to date (`tasks.database.migrate`)."""
 
     def __init__(
@@ -227,13 +228,16 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows, ShareRows, NoticeRows):
     ) -> None:
         """See `TaskStore.end`."""
 
-        def keep_it(connection: sa.Connection) -> None:
-            if keep is not None:
-                keep_answer(connection, keep, self._most_answers)
-
         changes = {"status": status, "error": error, **_ended(timings)}
         if attempts is not None:
             changes["attempts"] = attempts
+
+        def keep_it(connection: sa.Connection) -> None:
+            if keep is not None:
+                keep_answer(connection, keep, self._most_answers)
+            if status is Status.COMPLETED:
+                count_ended(connection, task_id, changes["ended_at"])
+
         await self._under_lease(task_id, token, events, and_also=keep_it, **changes)
 
     async def end_with(self, task_id: str, token: str, answer: KeptAnswer, reused: Reused) -> None:
@@ -242,6 +246,7 @@ class SqlTaskStore(DeskRows, FaqRows, AnswerRows, ShareRows, NoticeRows):
         def copy(connection: sa.Connection) -> None:
             rows.add_sections(connection, task_id, answer.sections)
             use_answer(connection, answer.key, time.time())
+            count_ended(connection, task_id, time.time())
 
         sources = [dict(source) for source in answer.sources]
         changes = {"status": Status.COMPLETED, "sources": sources, **_ended(reused.timings)}

@@ -8,10 +8,9 @@ from typing import Any, Protocol
 
 from jieqian.cache.answer import CacheFilter, CacheStats, KeptAnswer, OwnReading
 from jieqian.events.event import Event, StoredEvent
-from jieqian.faq.entry import FaqEntry, FaqReviewed, FaqStatus
-from jieqian.languages import Language
 from jieqian.llm.gain import Gain
 from jieqian.sections.section import Section
+from jieqian.tasks.faq_store import FaqStore
 from jieqian.tasks.task import Feedback, NewTask, Status, Task
 
 
@@ -132,7 +131,7 @@ class FreeWorker:
 Announce = Callable[[str, Sequence[StoredEvent]], None]
 
 
-class TaskStore(Protocol):
+class TaskStore(FaqStore, Protocol):
     """The one owner of writes. What it stores it announces (`Announce`), after the commit and never before.
 
     Times are seconds since the epoch. Writes that take a lease `token` raise `LeaseLost` and change nothing unless the
@@ -357,32 +356,6 @@ class TaskStore(Protocol):
 
     async def keep_gain(self, key: str, about: str, gain: Gain) -> None:
         """Keep or replace what was measured; `about` names server and model for people."""
-        ...
-
-    async def add_faq_entry(self, entry: FaqEntry) -> bool:
-        """Keep a candidate. False, and nothing is kept, where its task was erased meanwhile or has an entry already."""
-        ...
-
-    async def faq_entry(self, entry_id: str) -> FaqEntry:
-        """The entry of that id or of the only id that begins so. Raises `UnknownFaqEntry`."""
-        ...
-
-    async def faq_entries(
-        self, status: FaqStatus | None = None, language: Language | None = None, limit: int | None = None
-    ) -> list[FaqEntry]:
-        """Entries, oldest first; all of them unless narrowed."""
-        ...
-
-    async def count_faq(self, status: FaqStatus | None = None, language: Language | None = None) -> int:
-        """How many entries there are."""
-        ...
-
-    async def faq_questions(self, collection: str, lot: int, language: Language, limit: int) -> list[str]:
-        """The newest entries' questions on that lot in that language, whatever became of them."""
-        ...
-
-    async def review_faq(self, entry_id: str, reviewed: FaqReviewed, now: float) -> FaqEntry:
-        """Approve or reject (again and again, if need be); answers the entry as it is now. Raises `UnknownFaqEntry`."""
         ...
 
     async def time_after_end(self, task_id: str, timings: Mapping[str, Any]) -> None:

@@ -187,9 +187,36 @@ faq_entries = sa.Table(
     sa.Column("status", sa.String(10), nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Column("reviewed_at", sa.Float),
+    sa.Column("made_by", sa.String(12), nullable=False, server_default="reading"),
+    sa.Column("translated_from", sa.String(36)),
     sa.CheckConstraint("status in ('pending', 'approved', 'rejected')", name="status"),
     sa.CheckConstraint("(status = 'pending') = (reviewed_at is null)", name="reviewed"),
     sa.CheckConstraint("length(question) > 0 and length(answer) > 0", name="not_empty"),
     sa.UniqueConstraint("task_id"),
     sa.Index("ix_faq_entries_status_created_at", "status", "created_at"),
+    sa.Index("uq_faq_entries_translation", "translated_from", "language", unique=True),
+)
+
+faq_hits = sa.Table(
+    "faq_hits",
+    metadata,
+    sa.Column("entry_id", sa.String(36), primary_key=True),
+    sa.Column("day", sa.String(10), primary_key=True),
+    sa.Column("hits", sa.Integer, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+faq_unanswered = sa.Table(
+    "faq_unanswered",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("task_id", sa.String(36), nullable=False, unique=True),
+    sa.Column("collection", sa.String(64), nullable=False),
+    sa.Column("lot", sa.Integer, nullable=False),
+    sa.Column("category", sa.String(16), nullable=False),
+    sa.Column("language", sa.String(8), nullable=False),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("passages", sa.Boolean(create_constraint=True, name="passages"), nullable=False),
+    sa.Column("created_at", sa.Float, nullable=False),
+    sa.Index("ix_faq_unanswered_created_at", "created_at"),
 )

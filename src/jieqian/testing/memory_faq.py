@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from jieqian.faq.entry import FaqEntry, FaqReviewed, FaqStatus
+from jieqian.errors import ChangedMeanwhile, UnknownFaqEntry
+from jieqian.faq.entry import FaqBulk, FaqEntry, FaqReviewed, FaqStatus, Unanswered
 from jieqian.languages import Language
-from jieqian.tasks.faq_rows import is_start_of_id, one_of
+from jieqian.tasks.faq_rows import is_start_of_id, one_of, reviewed_at
 from jieqian.tasks.task import Task
 
 
@@ -20,6 +21,8 @@ class MemoryFaq:
     def __init__(self) -> None:
         super().__init__()
         self._faq: dict[str, FaqEntry] = {}
+        self._faq_hits: dict[str, dict[str, int]] = {}
+        self._unanswered: dict[str, Unanswered] = {}
 
     async def _turn(self) -> None:
         raise NotImplementedError
@@ -45,21 +48,55 @@ class MemoryFaq:
         one_of(given, len(found))
         return found[0]
 
+    async def write_faq_entry(self, entry: FaqEntry, answers: Collection[str] = ()) -> None:
+        """See `FaqStore.write_faq_entry`."""
+        await self._turn()
+        if entry.translated_from is not None:
+            if entry.translated_from not in self._faq:
+                raise UnknownFaqEntry
+            if entry.language in {each.language for each in self._faq.values() if each.root == entry.translated_from}:
+                raise ChangedMeanwhile
+        self._faq[entry.id] = entry
+        for place in answers:
+            self._unanswered.pop(place, None)
+
     async def faq_entries(
-        self, status: FaqStatus | None = None, language: Language | None = None, limit: int | None = None
+        self,
+        status: FaqStatus | None = None,
+        language: Language | None = None,
+        limit: int | None = None,
+        *,
+        collection: str | None = None,
+        category: str | None = None,
     ) -> list[FaqEntry]:
-        """See `TaskStore.faq_entries`."""
+        """See `FaqStore.faq_entries`."""
         await self._turn()
         found = [
             entry
             for entry in self._faq.values()
-            if status in (None, entry.status) and language in (None, entry.language)
+            if status in (None, entry.status)
+            and language in (None, entry.language)
+            and collection in (None, entry.collection)
+            and category in (None, entry.category)
         ]
         return sorted(found, key=lambda entry: (entry.created_at, entry.id))[:limit]
 
-    async def count_faq(self, status: FaqStatus | None = None, language: Language | None = None) -> int:
-        """See `TaskStore.count_faq`."""
-        return len(await self.faq_entries(status, language))
+    async def count_faq(
+        self,
+        status: FaqStatus | None = None,
+        language: Language | None = None,
+        *,
+        collection: str | None = None,
+        category: str | None = None,
+    ) -> int:
+        """See `FaqStore.count_faq`."""
+        return len(await self.faq_entries(status, language, collection=collection, category=category))
+
+    async def faq_translations(self, entry: FaqEntry) -> list[FaqEntry]:
+        """See `FaqStore.faq_translations`."""
+        await self._turn()
+        same = [each for each in self._faq.values() if each.root == entry.root and each.id != entry.id]
+        return sorted(same, key=lambda each: each.language)
 
     async def faq_questions(self, collection: str, lot: int, language: Language, limit: int) -> list[str]:
         """See `TaskStore.faq_questions`."""
@@ -67,13 +104,33 @@ class MemoryFaq:
         mine = [entry for entry in found if (entry.collection, entry.lot) == (collection, lot)]
         return [entry.question for entry in reversed(mine)][:limit]
 
-    async def review_faq(self, entry_id: str, reviewed: FaqReviewed, now: float) -> FaqEntry:
-        """See `TaskStore.review_faq`."""
+    async def review_faq(
+        self, entry_id: str, reviewed: FaqReviewed, now: float, *, mark: str | None = None
+    ) -> FaqEntry:
+        """See `FaqStore.review_faq`."""
         await self._turn()
         entry = self._faq_of(entry_id)
-        changes: dict[str, Any] = {"status": reviewed.status, "reviewed_at": now, **reviewed.mended()}
+        if mark is not None and mark != entry.mark:
+            raise ChangedMeanwhile
+        return self._decide(entry, reviewed, now)
+
+    def _decide(self, entry: FaqEntry, reviewed: FaqReviewed, now: float) -> FaqEntry:
+        changes: dict[str, Any] = dict(reviewed.mended())
+        if reviewed.status is not None:
+            changes |= {"status": reviewed.status, "reviewed_at": reviewed_at(reviewed.status, now)}
+            self._forget_unanswered(entry.task_id)
         self._faq[entry.id] = changed = replace(entry, **changes)
         return changed
+
+    async def review_faq_all(self, wanted: Mapping[str, str | None], status: FaqStatus, now: float) -> FaqBulk:
+        """See `FaqStore.review_faq_all`."""
+        await self._turn()
+        left = {place: "gone" for place in wanted if place not in self._faq}
+        here = {place: self._faq[place] for place in wanted if place not in left}
+        left |= {place: "changed" for place, entry in here.items() if wanted[place] not in (None, entry.mark)}
+        before = tuple(entry for place, entry in here.items() if place not in left)
+        done = tuple(self._decide(entry, FaqReviewed(status=status), now) for entry in before)
+        return FaqBulk(before, done, left)
 
     async def time_after_end(self, task_id: str, timings: Mapping[str, Any]) -> None:
         """See `TaskStore.time_after_end`."""
@@ -83,8 +140,17 @@ class MemoryFaq:
             self._tasks[task_id] = replace(task, timings={**task.timings, **timings})
 
     def _forget_faq(self, task_id: str) -> None:
-        mine = [entry for entry in self._faq.values() if entry.task_id == task_id]
-        for entry in mine:
+        self._forget_unanswered(task_id)
+        mine = [entry.id for entry in self._faq.values() if entry.task_id == task_id]
+        told = [entry for entry in self._faq.values() if entry.root in mine and entry.status is not FaqStatus.APPROVED]
+        for entry in told:
             del self._faq[entry.id]
-            if entry.status is FaqStatus.APPROVED:
-                self._faq[entry.id] = replace(entry, task_id=None)
+            self._faq_hits.pop(entry.id, None)
+        for place, entry in self._faq.items():
+            here = entry.translated_from if entry.translated_from in self._faq else None
+            self._faq[place] = replace(
+                entry, task_id=None if entry.task_id == task_id else entry.task_id, translated_from=here
+            )
+
+    def _forget_unanswered(self, task_id: str | None) -> None:
+        self._unanswered = {place: asked for place, asked in self._unanswered.items() if asked.task_id != task_id}

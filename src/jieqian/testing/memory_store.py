@@ -21,13 +21,14 @@ from jieqian.tasks.timings import settled
 from jieqian.testing.memory_answers import MemoryAnswers
 from jieqian.testing.memory_desk import MemoryDesk
 from jieqian.testing.memory_faq import MemoryFaq
+from jieqian.testing.memory_faq_use import MemoryFaqUse
 from jieqian.testing.memory_notices import MemoryNotices
 from jieqian.testing.memory_shares import MemoryShares
 
 _LIVE = (Status.QUEUED, Status.RUNNING)
 
 
-class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers, MemoryShares, MemoryNotices):
+class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryFaqUse, MemoryAnswers, MemoryShares, MemoryNotices):
     """`TaskStore` for one process and one event loop; everything is gone with it.
 
     A write is one step of the loop (its "commit"), so no other coroutine sees half of it; it is announced right after,
@@ -117,6 +118,7 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers, MemoryShares, Memory
             sources=tuple(answer.sources),
         )
         self._use(answer.key)
+        self._count_uses(new.caller, answer.sources, now)
         return Accepted(self._commit(done, reused.events), created=True)
 
     def _earlier(self, new: NewTask) -> Task | None:
@@ -229,6 +231,8 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers, MemoryShares, Memory
             lease_expires_at=None,
             **counted,
         )
+        if status is Status.COMPLETED:
+            self._count_uses(self._tasks[task_id].caller, self._tasks[task_id].sources, time.time())
         if keep is not None:
             self._keep(keep)
 
@@ -247,6 +251,7 @@ class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryAnswers, MemoryShares, Memory
             lease_expires_at=None,
         )
         self._use(answer.key)
+        self._count_uses(self._tasks[task_id].caller, answer.sources, time.time())
 
     async def stop(self, task_id: str, caller: str, now: float) -> Task:
         """See `TaskStore.stop`."""

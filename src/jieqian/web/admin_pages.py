@@ -20,6 +20,7 @@ from jieqian.errors import (
     NotSignedIn,
     RateLimited,
     UnknownCollection,
+    UnknownFaqEntry,
 )
 from jieqian.lots.importing.drafts import Drafts, Seen, columns_told, wish_of
 from jieqian.lots.importing.entries import mark_of
@@ -41,6 +42,8 @@ from jieqian.web.admin_forms import (
     page_number,
     told_columns,
 )
+from jieqian.web.faq_house import FaqHouse
+from jieqian.web.faq_pages import faq_routes
 from jieqian.web.forms import read_fields
 from jieqian.web.rendering import load_pages, render
 from jieqian.web.sign_in import SignedIn, SignIns, expect_own_page
@@ -52,7 +55,7 @@ _STEPS = ("publish", "withdraw", "discard")
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class AdminHouse(Protocol):
+class AdminHouse(FaqHouse, Protocol):
     """What the admin pages need of the running service."""
 
     @property
@@ -91,6 +94,7 @@ def admin_pages_router(house: AdminHouse) -> APIRouter:
         (f"{one}/lots/{{number}}", pages.lot, look, "admin_lot"),
         (f"{one}/lots/{{number}}", pages.mend_lot, send, "admin_mend_lot"),
         (f"{one}/{{step}}", pages.step, send, "admin_step"),
+        *faq_routes(house, pages),
     ):
         router.add_api_route(path, pages.guarded(endpoint), methods=methods, name=name, response_model=None)
     return router
@@ -109,8 +113,8 @@ class _AdminPages:
                 return await endpoint(request)
             except (NotSignedIn, CrossSiteRequest) as error:
                 return self._door(request, error)
-            except UnknownCollection as error:
-                return self._page(request, "admin_missing.html", error.status, error=error)
+            except (UnknownCollection, UnknownFaqEntry) as error:
+                return self.page(request, "admin_missing.html", error.status, error=error)
 
         return answer
 
@@ -140,7 +144,7 @@ class _AdminPages:
 
     async def sign_out(self, request: Request) -> Response:
         """End it."""
-        signed, _ = await self._posted(request)
+        signed, _ = await self.posted(request)
         response = _see(path_for(request, "admin"))
         self._sign_ins.end(request, response, signed)
         return response
@@ -178,7 +182,7 @@ class _AdminPages:
 
     async def take_again(self, request: Request) -> Response:
         """Read the kept file with other columns."""
-        signed, fields = await self._posted(request)
+        signed, fields = await self.posted(request)
         name = named(request)
         try:
             columns = columns_told(",".join(f"{field}={at}" for at, field in told_columns(fields).items()))
@@ -189,7 +193,7 @@ class _AdminPages:
 
     async def step(self, request: Request) -> Response:
         """Publish, withdraw or discard."""
-        signed, _ = await self._posted(request)
+        signed, _ = await self.posted(request)
         step, name = request.path_params["step"], named(request)
         if step not in _STEPS:
             raise UnknownCollection("There is no such page.")
@@ -213,7 +217,7 @@ class _AdminPages:
 
     async def mend_about(self, request: Request) -> Response:
         """Take it."""
-        signed, fields = await self._posted(request)
+        signed, fields = await self.posted(request)
         seen = await self._mendable(request)
         name, collection = named(request), seen.held.collection
         made, mark = collection_made(fields, collection), fields.get("mark", "")
@@ -234,7 +238,7 @@ class _AdminPages:
 
     async def mend_lot(self, request: Request) -> Response:
         """Take it."""
-        signed, fields = await self._posted(request)
+        signed, fields = await self.posted(request)
         seen = await self._mendable(request)
         name, number = named(request), lot_number(request, seen)
         before = seen.held.lot(number)
@@ -252,11 +256,15 @@ class _AdminPages:
 
     # -- what they share
 
-    async def _posted(self, request: Request) -> tuple[SignedIn, dict[str, str]]:
+    def expect(self, request: Request) -> SignedIn:
+        """Who looks. Raises `NotSignedIn`."""
+        return self._sign_ins.expect(request)
+
+    async def posted(self, request: Request, *, most_fields: int = MOST_FIELDS) -> tuple[SignedIn, dict[str, str]]:
         """Who sent a form, and its fields. Raises `NotSignedIn`, `CrossSiteRequest`."""
         signed = self._sign_ins.expect(request)
         expect_own_page(request)
-        fields = await read_fields(request, most_fields=MOST_FIELDS)
+        fields = await read_fields(request, most_fields=most_fields)
         signed.expect(fields.get("form"))
         return signed, fields
 
@@ -268,9 +276,9 @@ class _AdminPages:
 
     def _door(self, request: Request, error: JieqianError | None, *, wrong: bool = False) -> Response:
         if not self._sign_ins.possible:
-            return self._page(request, "admin_closed.html", 403)
+            return self.page(request, "admin_closed.html", 403)
         status = error.status if error else 403 if wrong else 200
-        return self._page(request, "admin_door.html", status, error=error, wrong=wrong)
+        return self.page(request, "admin_door.html", status, error=error, wrong=wrong)
 
     async def _list_page(
         self,
@@ -281,7 +289,7 @@ class _AdminPages:
     ) -> Response:
         listed = await asyncio.to_thread(self._house.drafts.listed)
         values = {"listed": listed, "sent": sent or {}, "done": request.query_params.get("done")}
-        return self._page(
+        return self.page(
             request, "admin_collections.html", error.status if error else 200, signed=signed, error=error, **values
         )
 
@@ -291,7 +299,7 @@ class _AdminPages:
         pages = max(1, -(-len(lots) // LOTS_A_PAGE))
         page = min(page_number(request), pages)
         missing = seen.held.collection.missing
-        return self._page(
+        return self.page(
             request,
             "admin_collection.html",
             error.status if error else 200,
@@ -351,7 +359,7 @@ class _AdminPages:
         **values: Any,
     ) -> Response:
         faults = faults_of(error) if isinstance(error, EntryRefused) else {}
-        return self._page(
+        return self.page(
             request,
             template,
             error.status if error else 200,
@@ -365,10 +373,14 @@ class _AdminPages:
             **values,
         )
 
-    def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        """The page in the visitor's language; `here`: where it can be had in another."""
         signed = values.pop("signed", None) or self._sign_ins.of(request)
-        here = None
-        if request.method not in ("GET", "HEAD"):  # to where the form stood, as far as it can be asked for
+        here = values.pop("here", None)
+        if here is None and request.method not in (
+            "GET",
+            "HEAD",
+        ):  # to where the form stood, as far as it can be asked for
             one = request.path_params.get("collection")
             here = path_for(request, "admin_collection", collection=one) if one else path_for(request, "admin")
         return render(
