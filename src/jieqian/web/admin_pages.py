@@ -1,9 +1,9 @@
-"""The admin pages: sign in; others' lots uploaded, looked at, mended, published and withdrawn. No script is needed."""
+"""The admin pages of collections: others' lots uploaded, looked at, mended, published and withdrawn. No script is needed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from fastapi import APIRouter
@@ -14,11 +14,9 @@ from jieqian.api.addresses import path_for
 from jieqian.api.uploading import receive_form
 from jieqian.errors import (
     ChangedMeanwhile,
-    CrossSiteRequest,
     EntryRefused,
     JieqianError,
     NotSignedIn,
-    RateLimited,
     UnknownCollection,
 )
 from jieqian.lots.importing.drafts import Drafts, Seen, columns_told, wish_of
@@ -26,6 +24,7 @@ from jieqian.lots.importing.entries import mark_of
 from jieqian.lots.importing.mending import mark_of_collection
 from jieqian.lots.lot import TOPICS, Polarity
 from jieqian.settings import Settings
+from jieqian.web.admin_door import AdminDoor
 from jieqian.web.admin_forms import (
     COLUMN_FIELDS,
     MOST_FIELDS,
@@ -41,15 +40,13 @@ from jieqian.web.admin_forms import (
     page_number,
     told_columns,
 )
-from jieqian.web.forms import read_fields
-from jieqian.web.rendering import load_pages, render
-from jieqian.web.sign_in import SignedIn, SignIns, expect_own_page
+from jieqian.web.rendering import load_pages
+from jieqian.web.sign_in import SignedIn, expect_own_page
 
 LOTS_A_PAGE = 20
 #: Numbers that are missing, so many of them as links.
 _MOST_MISSING = 200
 _STEPS = ("publish", "withdraw", "discard")
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class AdminHouse(Protocol):
@@ -57,12 +54,7 @@ class AdminHouse(Protocol):
 
     @property
     def settings(self) -> Settings:
-        """Where the data lies, and ADMIN_TOKEN."""
-        ...
-
-    @property
-    def secret(self) -> str:
-        """What signs."""
+        """Where the data lies."""
         ...
 
     @property
@@ -71,17 +63,16 @@ class AdminHouse(Protocol):
         ...
 
 
-def admin_pages_router(house: AdminHouse) -> APIRouter:
-    """The admin pages as routes."""
+def admin_pages_router(house: AdminHouse, door: AdminDoor) -> APIRouter:
+    """The pages as routes, and those of signing in and out."""
     load_pages()
-    pages = _AdminPages(house)
+    pages = _AdminPages(house, door)
     router = APIRouter(prefix="/admin", include_in_schema=False)
     look, send = ["GET", "HEAD"], ["POST"]
     one = "/collections/{collection}"
     for path, endpoint, methods, name in (
-        ("", pages.door, look, "admin"),
-        ("/sign-in", pages.sign_in, send, "admin_sign_in"),
-        ("/sign-out", pages.sign_out, send, "admin_sign_out"),
+        ("/sign-in", door.sign_in, send, "admin_sign_in"),
+        ("/sign-out", door.sign_out, send, "admin_sign_out"),
         ("/collections", pages.collections, look, "admin_collections"),
         ("/collections", pages.upload, send, "admin_upload"),
         (one, pages.collection, look, "admin_collection"),
@@ -92,68 +83,24 @@ def admin_pages_router(house: AdminHouse) -> APIRouter:
         (f"{one}/lots/{{number}}", pages.mend_lot, send, "admin_mend_lot"),
         (f"{one}/{{step}}", pages.step, send, "admin_step"),
     ):
-        router.add_api_route(path, pages.guarded(endpoint), methods=methods, name=name, response_model=None)
+        router.add_api_route(path, door.guarded(endpoint), methods=methods, name=name, response_model=None)
     return router
 
 
 class _AdminPages:
-    def __init__(self, house: AdminHouse) -> None:
+    def __init__(self, house: AdminHouse, door: AdminDoor) -> None:
         self._house = house
-        self._sign_ins = SignIns(house.secret, house.settings.admin_token) if house else SignIns("", None)
-
-    def guarded(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint, with the door in its place where nobody is signed in."""
-
-        async def answer(request: Request) -> Response:
-            try:
-                return await endpoint(request)
-            except (NotSignedIn, CrossSiteRequest) as error:
-                return self._door(request, error)
-            except UnknownCollection as error:
-                return self._page(request, "admin_missing.html", error.status, error=error)
-
-        return answer
-
-    # -- signing in and out
-
-    async def door(self, request: Request) -> Response:
-        """Ask for ADMIN_TOKEN, or go on to the collections."""
-        if self._sign_ins.of(request) is not None:
-            return _see(path_for(request, "admin_collections"))
-        return self._door(request, None)
-
-    async def sign_in(self, request: Request) -> Response:
-        """Take the token."""
-        expect_own_page(request)
-        fields = await read_fields(request)
-        try:
-            right = self._sign_ins.is_right(request, fields.get("token", ""))
-        except RateLimited as error:
-            response = self._door(request, error)
-            response.headers["Retry-After"] = str(error.extra["retry_after"])
-            return response
-        if not right:
-            return self._door(request, None, wrong=True)
-        response = _see(path_for(request, "admin_collections"))
-        self._sign_ins.begin(request, response)
-        return response
-
-    async def sign_out(self, request: Request) -> Response:
-        """End it."""
-        signed, _ = await self._posted(request)
-        response = _see(path_for(request, "admin"))
-        self._sign_ins.end(request, response, signed)
-        return response
+        self._door = door
 
     # -- collections
 
     async def collections(self, request: Request) -> Response:
         """Every collection, and the form to upload."""
-        return await self._list_page(request, self._sign_ins.expect(request))
+        return await self._list_page(request, self._door.expect(request))
 
     async def upload(self, request: Request) -> Response:
         """Take a file in; on to its draft, or back with what is wrong."""
-        signed = self._sign_ins.expect(request)
+        signed = self._door.expect(request)
         expect_own_page(request)
         sent: Mapping[str, str] = {}
 
@@ -174,7 +121,7 @@ class _AdminPages:
 
     async def collection(self, request: Request) -> Response:
         """One collection: what the upload gave, its own fields, its lots by pages."""
-        return await self._collection_page(request, self._sign_ins.expect(request))
+        return await self._collection_page(request, self._door.expect(request))
 
     async def take_again(self, request: Request) -> Response:
         """Read the kept file with other columns."""
@@ -206,7 +153,7 @@ class _AdminPages:
 
     async def about(self, request: Request) -> Response:
         """The form of the collection's own fields."""
-        signed = self._sign_ins.expect(request)
+        signed = self._door.expect(request)
         seen = await self._mendable(request)
         collection = seen.held.collection
         return self._about_page(request, signed, seen, collection_fields(collection), mark_of_collection(collection))
@@ -227,7 +174,7 @@ class _AdminPages:
 
     async def lot(self, request: Request) -> Response:
         """The form of one lot; of one that is missing, an empty one."""
-        signed = self._sign_ins.expect(request)
+        signed = self._door.expect(request)
         seen = await self._mendable(request)
         entry = seen.held.lot(lot_number(request, seen))
         return self._lot_page(request, signed, seen, lot_fields(entry), mark_of(entry) if entry else "")
@@ -253,24 +200,13 @@ class _AdminPages:
     # -- what they share
 
     async def _posted(self, request: Request) -> tuple[SignedIn, dict[str, str]]:
-        """Who sent a form, and its fields. Raises `NotSignedIn`, `CrossSiteRequest`."""
-        signed = self._sign_ins.expect(request)
-        expect_own_page(request)
-        fields = await read_fields(request, most_fields=MOST_FIELDS)
-        signed.expect(fields.get("form"))
-        return signed, fields
+        return await self._door.posted(request, MOST_FIELDS)
 
     async def _mendable(self, request: Request) -> Seen:
         seen = await asyncio.to_thread(self._house.drafts.look, named(request))
         if not seen.held.state.mendable:
             raise UnknownCollection("This collection was not imported, and is not changed here.")
         return seen
-
-    def _door(self, request: Request, error: JieqianError | None, *, wrong: bool = False) -> Response:
-        if not self._sign_ins.possible:
-            return self._page(request, "admin_closed.html", 403)
-        status = error.status if error else 403 if wrong else 200
-        return self._page(request, "admin_door.html", status, error=error, wrong=wrong)
 
     async def _list_page(
         self,
@@ -366,21 +302,7 @@ class _AdminPages:
         )
 
     def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
-        signed = values.pop("signed", None) or self._sign_ins.of(request)
-        here = None
-        if request.method not in ("GET", "HEAD"):  # to where the form stood, as far as it can be asked for
-            one = request.path_params.get("collection")
-            here = path_for(request, "admin_collection", collection=one) if one else path_for(request, "admin")
-        return render(
-            request,
-            template,
-            status,
-            here=here,
-            form_token=signed.form_token if signed else None,
-            tags=TAGS,
-            topics=TOPICS,
-            **values,
-        )
+        return self._door.page(request, template, status, tags=TAGS, topics=TOPICS, **values)
 
 
 def _see(path: str) -> Response:

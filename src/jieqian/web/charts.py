@@ -1,0 +1,403 @@
+"""Pictures of the dashboard as Vega-Lite documents: figures in, a document out that `drawing.py` has drawn.
+
+Colours are the names of the page's own tokens, so that one drawing serves light, dark and paper. A picture is made for
+the width of a phone and grows with its card. Nothing in it is told by colour alone: lines differ in their strokes, parts
+are told in words by the table beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Spec = dict[str, Any]
+
+WIDE, HIGH = 380, 230
+_ROW = 24
+#: Where a label stops: a model's name can be of any length.
+_LONGEST = 28
+INK, QUIET, LINE, CARD = "var(--ink)", "var(--quiet)", "var(--line)", "var(--card)"
+GOOD, BAD, PLAIN, SOFT = "var(--chart-good)", "var(--chart-bad)", "var(--chart-plain)", "var(--chart-soft)"
+STAGE_COLOURS = {
+    "queue_wait": "var(--chart-queue)",
+    "poem_lookup": "var(--chart-poem)",
+    "rag_retrieval": "var(--chart-retrieval)",
+    "llm_generation": "var(--chart-generation)",
+    "validation": "var(--chart-validation)",
+    "other": "var(--chart-other)",
+}
+_CONFIG: Spec = {
+    "background": None,
+    "font": "sans-serif",
+    "view": {"stroke": None},
+    "aria": False,
+    "axis": {
+        "labelColor": QUIET,
+        "labelFontSize": 12,
+        "titleColor": QUIET,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "domainColor": LINE,
+        "tickColor": LINE,
+        "gridColor": LINE,
+        "tickSize": 4,
+    },
+    "legend": {
+        "orient": "bottom",
+        "title": None,
+        "labelColor": INK,
+        "labelFontSize": 12,
+        "labelLimit": 160,
+        "symbolSize": 140,
+        "columnPadding": 16,
+        "offset": 8,
+    },
+    "text": {"fontSize": 12, "fill": INK},
+    "bar": {"fill": PLAIN},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A line across a picture that says what a figure is held against: `at` in the picture's own unit."""
+
+    at: float
+    label: str
+    met: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line over time: a value for each moment, None where nothing was measured."""
+
+    name: str
+    values: Sequence[float | None]
+    colour: str
+    dash: Sequence[int] = ()
+    width: float = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of a whole, or one bar."""
+
+    name: str
+    value: float
+    colour: str
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One bar of a waterfall, from `start` to `end` in seconds."""
+
+    name: str
+    start: float
+    end: float
+    colour: str
+    label: str
+
+
+def histogram(edges: Sequence[float | None], counts: Sequence[int], marks: Sequence[Mark], *, across: str) -> Spec:
+    """A bar a bin, each as wide as the others whatever it spans; `edges` in seconds, the last None where it is open.
+
+    `marks`: lines at so many seconds.
+    """
+    closed = [edge for edge in edges if edge is not None]
+    names = [*(f"{edge:g}" for edge in closed), *(["∞"] if len(closed) < len(edges) else [])]
+    bars = [{"from": place + 0.04, "to": place + 0.96, "n": count} for place, count in enumerate(counts)]
+    across_scale = {"domain": [0, max(1, len(counts))], "nice": False, "zero": False}
+    axis = {
+        "values": list(range(len(names))),
+        "labelExpr": f"{_words(names)}[datum.value]",
+        "grid": False,
+        "title": across,
+        "labelOverlap": "greedy",
+    }
+    layers: list[Spec] = [
+        {
+            "data": {"values": bars},
+            "mark": {"type": "bar", "color": PLAIN},
+            "encoding": {
+                "x": {"field": "from", "type": "quantitative", "scale": across_scale, "axis": axis},
+                "x2": {"field": "to"},
+                "y": {"field": "n", "type": "quantitative", "axis": _counting()},
+            },
+        }
+    ]
+    top = max(counts, default=0) or 1
+    for place, mark in enumerate(sorted(marks, key=lambda mark: mark.at)):
+        at = _place_of(mark.at, closed)
+        right = at > len(counts) * 0.6
+        layers += _upright(at, mark, top * (1.16 - 0.09 * place), right=right)
+    return _picture({"layer": layers})
+
+
+def _place_of(seconds: float, edges: Sequence[float]) -> float:
+    """Where that time lies among bins that are drawn equally wide."""
+    for place, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+        if seconds <= high:
+            return place + max(0.0, seconds - low) / (high - low)
+    return float(max(0, len(edges) - 1)) + 0.5
+
+
+def _upright(at: float, mark: Mark, height: float, *, right: bool) -> list[Spec]:
+    colour = GOOD if mark.met else QUIET
+    x = {"datum": at, "type": "quantitative"}
+    return [
+        {
+            "mark": {"type": "rule", "color": colour, "strokeWidth": 2, "strokeDash": [6, 3] if mark.met else [2, 3]},
+            "encoding": {"x": x},
+        },
+        {
+            "mark": {
+                "type": "text",
+                "align": "right" if right else "left",
+                "dx": -5 if right else 5,
+                "baseline": "middle",
+                "fill": colour,
+                "fontWeight": "bold" if mark.met else "normal",
+            },
+            "encoding": {
+                "x": x,
+                "y": {"datum": height, "type": "quantitative"},
+                "text": {"value": _cut(mark.label)},
+            },
+        },
+    ]
+
+
+def over_time(moments: Sequence[int], lines: Sequence[Line], marks: Sequence[Mark], *, up: str) -> Spec:
+    """Lines over time; `moments` in milliseconds of wall-clock time, values and marks in one unit."""
+    rows = [
+        {"at": moment, "name": _cut(line.name), "value": value}
+        for line in lines
+        for moment, value in zip(moments, line.values, strict=True)
+    ]
+    names = [_cut(line.name) for line in lines]
+    alone = _alone(lines)
+    encoding: Spec = {
+        "x": _time_axis(moments),
+        "y": {"field": "value", "type": "quantitative", "axis": {"title": up, "tickCount": 5}},
+        "color": {
+            "field": "name",
+            "type": "nominal",
+            "scale": {"domain": names, "range": [line.colour for line in lines]},
+            "legend": {"symbolType": "stroke", "symbolStrokeWidth": 3},
+        },
+        "strokeDash": {
+            "field": "name",
+            "type": "nominal",
+            "scale": {"domain": names, "range": [list(line.dash) or [1, 0] for line in lines]},
+        },
+    }
+    layers: list[Spec] = [
+        {"data": {"values": rows}, "mark": {"type": "line", "strokeWidth": 2, "point": alone}, "encoding": encoding}
+    ]
+    for mark in marks:
+        layers += _level(mark)
+    return _picture({"layer": layers})
+
+
+def _alone(lines: Sequence[Line]) -> bool | Spec:
+    """A value between two that are missing has no line: it is shown as a point."""
+    for line in lines:
+        there = [False, *(value is not None for value in line.values), False]
+        if any(mid and not (before or after) for before, mid, after in zip(there, there[1:], there[2:], strict=False)):
+            return {"size": 24, "filled": True}
+    return False
+
+
+def _level(mark: Mark) -> list[Spec]:
+    colour = GOOD if mark.met else QUIET
+    y = {"datum": mark.at, "type": "quantitative"}
+    return [
+        {
+            "mark": {"type": "rule", "color": colour, "strokeWidth": 1.5, "strokeDash": [6, 3] if mark.met else [2, 3]},
+            "encoding": {"y": y},
+        },
+        {
+            "mark": {"type": "text", "align": "right", "baseline": "bottom", "dy": -3, "fill": colour},
+            "encoding": {"x": {"value": "width"}, "y": y, "text": {"value": _cut(mark.label)}},
+        },
+    ]
+
+
+def bars_over_time(moments: Sequence[int], step_ms: int, stacks: Sequence[Line], *, up: str) -> Spec:
+    """Bars over time, the first of `stacks` below; each covers its step."""
+    names = [_cut(stack.name) for stack in stacks]
+    rows = [
+        {"at": moment, "to": moment + step_ms, "name": _cut(stack.name), "value": value, "order": place}
+        for place, stack in enumerate(stacks)
+        for moment, value in zip(moments, stack.values, strict=True)
+        if value
+    ]
+    spec = {
+        "data": {"values": rows},
+        "mark": {"type": "bar", "stroke": CARD, "strokeWidth": 0.5},
+        "encoding": {
+            "x": _time_axis([*moments, *([moments[-1] + step_ms] if moments else [])]),
+            "x2": {"field": "to"},
+            "y": {"field": "value", "type": "quantitative", "axis": {**_counting(), "title": up}},
+            "color": {
+                "field": "name",
+                "type": "nominal",
+                "scale": {"domain": names, "range": [stack.colour for stack in stacks]},
+                "legend": {"symbolType": "square"},
+            },
+            "order": {"field": "order"},
+        },
+    }
+    return _picture(spec)
+
+
+def pie(parts: Sequence[Part]) -> Spec:
+    """Shares of a whole, from the top clockwise; the legend says each in words."""
+    names = [_cut(part.label or part.name) for part in parts]
+    rows = [{"name": name, "value": part.value, "order": place} for place, (name, part) in enumerate(_named(parts))]
+    spec = {
+        "data": {"values": rows},
+        "mark": {"type": "arc", "innerRadius": 48, "outerRadius": 88, "stroke": CARD, "strokeWidth": 2},
+        "encoding": {
+            "theta": {"field": "value", "type": "quantitative", "stack": True},
+            "order": {"field": "order"},
+            "color": {
+                "field": "name",
+                "type": "nominal",
+                "scale": {"domain": names, "range": [part.colour for part in parts]},
+                "legend": {"orient": "right", "symbolType": "square", "labelLimit": 190, "rowPadding": 6},
+            },
+        },
+    }
+    return _picture(spec)
+
+
+def _named(parts: Sequence[Part]) -> list[tuple[str, Part]]:
+    return [(_cut(part.label or part.name), part) for part in parts]
+
+
+def bars(parts: Sequence[Part], marks: Sequence[Mark], *, across: str, most: float | None = None) -> Spec:
+    """Lying bars with their figures written at their ends; `most`: the least that the axis shows."""
+    rows = [{"name": _cut(part.name), "value": part.value, "label": _cut(part.label)} for part in parts]
+    y = {"field": "name", "type": "nominal", "sort": None, "axis": {"title": None, "labelColor": INK, "ticks": False}}
+    top = max([*(part.value for part in parts), *(mark.at for mark in marks), most or 0.0, 1e-9]) * 1.25
+    x = {
+        "field": "value",
+        "type": "quantitative",
+        "scale": {"domain": [0, top], "nice": False},
+        "axis": {"title": across, "tickCount": 4},
+    }
+    colour = {
+        "field": "name",
+        "type": "nominal",
+        "legend": None,
+        "scale": {"domain": [row["name"] for row in rows], "range": [part.colour for part in parts]},
+    }
+    layers: list[Spec] = [
+        {"data": {"values": rows}, "mark": {"type": "bar", "height": {"band": 0.6}}, "encoding": {"x": x, "y": y, "color": colour}},
+        {
+            "data": {"values": rows},
+            "mark": {"type": "text", "align": "left", "dx": 5, "baseline": "middle"},
+            "encoding": {"x": x, "y": y, "text": {"field": "label"}},
+        },
+    ]
+    for mark in marks:
+        colour_of = GOOD if mark.met else QUIET
+        layers.append(
+            {
+                "mark": {"type": "rule", "color": colour_of, "strokeWidth": 2, "strokeDash": [6, 3]},
+                "encoding": {"x": {"datum": mark.at, "type": "quantitative"}},
+            }
+        )
+    return _picture({"layer": layers})
+
+
+def waterfall(rows: Sequence[Row], *, across: str) -> Spec:
+    """Bars under one another on one axis of time, each with its figure."""
+    values = [
+        {"place": place, "name": _cut(row.name), "from": row.start, "to": row.end, "label": row.label}
+        for place, row in enumerate(rows)
+    ]
+    end = max((row.end for row in rows), default=0.0) or 1.0
+    names = [value["name"] for value in values]
+    y = {
+        "field": "place",
+        "type": "ordinal",
+        "sort": None,
+        "axis": {
+            "title": None,
+            "labelExpr": f"{_words(names)}[datum.value]",
+            "labelColor": INK,
+            "labelLimit": 150,
+            "ticks": False,
+            "domain": False,
+        },
+    }
+    x = {
+        "field": "from",
+        "type": "quantitative",
+        "scale": {"domain": [0, end * 1.22], "nice": False},
+        "axis": {"title": across, "tickCount": 5},
+    }
+    colours = {
+        "field": "place",
+        "type": "ordinal",
+        "legend": None,
+        "scale": {"domain": list(range(len(rows))), "range": [row.colour for row in rows]},
+    }
+    layers: list[Spec] = [
+        {
+            "mark": {"type": "bar", "height": {"band": 0.62}, "minBandSize": 2},
+            "encoding": {"x": x, "x2": {"field": "to"}, "y": y, "color": colours},
+        },
+        {
+            "mark": {"type": "text", "align": "left", "dx": 5, "baseline": "middle"},
+            "encoding": {"x": {**x, "field": "to"}, "y": y, "text": {"field": "label"}},
+        },
+    ]
+    return _picture({"data": {"values": values}, "layer": layers}, high=_ROW * len(rows) + 44)
+
+
+def _picture(spec: Spec, *, high: int = HIGH) -> Spec:
+    return {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": WIDE,
+        "height": high,
+        "padding": 2,
+        "autosize": {"type": "fit", "contains": "padding"},
+        "config": _CONFIG,
+        **spec,
+    }
+
+
+def _counting() -> Spec:
+    """An axis of whole numbers."""
+    return {"title": None, "tickCount": 5, "tickMinStep": 1, "format": "~s"}
+
+
+def _time_axis(moments: Sequence[int]) -> Spec:
+    """Moments are wall-clock times already, told to Vega as if they were UTC."""
+    domain = [moments[0], moments[-1]] if len(moments) > 1 else None
+    scale: Spec = {"type": "utc", **({"domain": domain, "nice": False} if domain else {})}
+    axis = {"title": None, "tickCount": 5, "labelOverlap": "greedy", "grid": False, "formatType": "utc"}
+    span = (moments[-1] - moments[0]) / 3_600_000 if len(moments) > 1 else 0
+    axis["format"] = "%H:%M" if span <= 36 else "%m-%d" if span <= 24 * 200 else "%Y-%m"
+    return {"field": "at", "type": "temporal", "scale": scale, "axis": axis}
+
+
+def _words(names: Sequence[str]) -> str:
+    """Those words as a list of Vega's expression language; anything in them stays text."""
+    quoted = ("".join(f"\\u{unit:04x}" for unit in _units(name)) for name in names)
+    return "[" + ",".join(f"'{each}'" for each in quoted) + "]"
+
+
+def _units(text: str) -> list[int]:
+    raw = text.encode("utf-16-be")
+    return [int.from_bytes(raw[place : place + 2], "big") for place in range(0, len(raw), 2)]
+
+
+def _cut(text: str) -> str:
+    """In one line, at a bearable length, without what XML forbids and what turns the direction of writing."""
+    plain = "".join(character for character in " ".join(text.split()) if character.isprintable())
+    return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 1]}…"
