@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from jieqian.metrics.counted import AMOUNTS, COUNTS, MEASURES
+
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -12,6 +14,8 @@ metadata = sa.MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+_UNCOUNTED = "ended_at is not null and figure_cell is null"
 
 tasks = sa.Table(
     "tasks",
@@ -46,6 +50,8 @@ tasks = sa.Table(
     sa.Column("timings", sa.JSON, nullable=False),
     sa.Column("sources", sa.JSON, nullable=False),
     sa.Column("error", sa.JSON(none_as_null=True)),
+    # In which of `figure_cells` it was counted; null: not yet.
+    sa.Column("figure_cell", sa.Integer),
     sa.CheckConstraint("status in ('queued', 'running', 'completed', 'failed', 'stopped')", name="status"),
     sa.CheckConstraint(
         "(status = 'running') = (lease_token is not null and lease_expires_at is not null)", name="lease_while_running"
@@ -57,6 +63,13 @@ tasks = sa.Table(
     sa.Index("ix_tasks_caller_seq", "caller", "seq"),
     sa.Index("ix_tasks_waiting", "status", "seq", sqlite_where=sa.text("status in ('queued', 'running')")),
     sa.Index("ix_tasks_mode_seq", "mode", "seq"),
+    sa.Index("ix_tasks_uncounted", "seq", sqlite_where=sa.text(_UNCOUNTED), postgresql_where=sa.text(_UNCOUNTED)),
+    sa.Index(
+        "ix_tasks_ended",
+        *("ended_at", "total_time_ms", "figure_cell", "seq"),
+        sqlite_where=sa.text("ended_at is not null"),
+        postgresql_where=sa.text("ended_at is not null"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -67,6 +80,8 @@ _running: sa.ColumnElement[str] = sa.literal_column("'running'")
 UNENDED = tasks.c.status.in_([_queued, _running])
 IS_QUEUED = sa.and_(UNENDED, tasks.c.status == _queued)
 IS_RUNNING = sa.and_(UNENDED, tasks.c.status == _running)
+#: Ended, and in no roll-up yet.
+UNCOUNTED = sa.and_(tasks.c.ended_at.is_not(None), tasks.c.figure_cell.is_(None))
 
 sections = sa.Table(
     "sections",
@@ -192,4 +207,31 @@ faq_entries = sa.Table(
     sa.CheckConstraint("length(question) > 0 and length(answer) > 0", name="not_empty"),
     sa.UniqueConstraint("task_id"),
     sa.Index("ix_faq_entries_status_created_at", "status", "created_at"),
+)
+
+figure_cells = sa.Table(
+    "figure_cells",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("model", sa.String(200), nullable=False),
+    sa.Column("strategy", sa.String(16), nullable=False),
+    sa.Column("language", sa.String(8), nullable=False),
+    sa.Column("collection", sa.String(64), nullable=False),
+    sa.UniqueConstraint("mode", "model", "strategy", "language", "collection"),
+)
+
+#: Ended tasks by minute, hour, day and 30 days: of one cell, or of all (cell 0). `level` and `at` are minutes, sums are
+#: tenths, and sketches as in `metrics.sketch`.
+figures = sa.Table(
+    "figures",
+    metadata,
+    sa.Column("level", sa.Integer, primary_key=True),
+    sa.Column("cell", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Integer, primary_key=True),
+    *(sa.Column(name, sa.Integer, nullable=False) for name in COUNTS),
+    *(sa.Column(name, sa.BigInteger, nullable=False) for name in AMOUNTS),
+    *(sa.Column(f"{name}_sum", sa.BigInteger, nullable=False) for name in MEASURES),
+    *(sa.Column(name, sa.LargeBinary, nullable=False) for name in MEASURES),
+    sqlite_with_rowid=False,
 )
