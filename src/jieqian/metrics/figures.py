@@ -140,6 +140,10 @@ class Point:
     at: int
     tasks: int
     errors: int
+    failed: int = 0
+    degraded: int = 0
+    cache_exact: int = 0
+    cache_semantic: int = 0
     mean: float | None
     p50: float | None
     p95: float | None

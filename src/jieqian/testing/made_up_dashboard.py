@@ -97,7 +97,20 @@ class MadeUpDashboard:
             wave = 1 + 0.4 * math.sin(at / DAY * 2 * math.pi) + 0.1 * math.sin(at * 0.0137)
             tasks = round(self._tasks(Span(at, at + step), which) * wave)
             its = _spread(tasks, 12_000 * (0.8 + wave / 5))
-            points.append(Point(at=at, tasks=tasks, errors=tasks // 140, mean=its.mean, p50=its.p50, p95=its.p95))
+            points.append(
+                Point(
+                    at=at,
+                    tasks=tasks,
+                    errors=tasks // 140,
+                    failed=tasks // 420,
+                    degraded=tasks // 140 - tasks // 420,
+                    cache_exact=round(tasks * 0.11),
+                    cache_semantic=round(tasks * 0.02),
+                    mean=its.mean,
+                    p50=its.p50,
+                    p95=its.p95,
+                )
+            )
         return Series(step_seconds=step, points=tuple(points))
 
     async def histogram(self, span: Span, which: Which) -> Histogram:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -14,6 +16,9 @@ from jieqian.web.forms import read_fields
 from jieqian.web.rendering import render
 from jieqian.web.sign_in import SignedIn, SignIns, expect_own_page
 
+_LONGEST_ADDRESS = 2_000
+#: What an address is made of; no control character, no backslash.
+_ADDRESS = re.compile(r"[!#-\[\]^-~]+", re.ASCII)
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -57,18 +62,19 @@ class AdminDoor:
         return self._door(request, None)
 
     async def sign_in(self, request: Request) -> Response:
-        """Take the token; on to the dashboard."""
+        """Take the token; on to the page that was asked for, else to the dashboard."""
         expect_own_page(request)
         fields = await read_fields(request)
+        to = _own_page(request, fields.get("to", ""))
         try:
             right = self._sign_ins.is_right(request, fields.get("token", ""))
         except RateLimited as error:
-            response = self._door(request, error)
+            response = self._door(request, error, to=to)
             response.headers["Retry-After"] = str(error.extra["retry_after"])
             return response
         if not right:
-            return self._door(request, None, wrong=True)
-        response = RedirectResponse(path_for(request, "admin"), 303)
+            return self._door(request, None, wrong=True, to=to)
+        response = RedirectResponse(to, 303)
         self._sign_ins.begin(request, response)
         return response
 
@@ -89,8 +95,23 @@ class AdminDoor:
         form_token = signed.form_token if signed else None
         return render(request, template, status, here=here, form_token=form_token, **values)
 
-    def _door(self, request: Request, error: JieqianError | None, *, wrong: bool = False) -> Response:
+    def _door(self, request: Request, error: JieqianError | None, *, wrong: bool = False, to: str = "") -> Response:
         if not self._sign_ins.possible:
             return self.page(request, "admin_closed.html", 403)
         status = error.status if error else 403 if wrong else 200
-        return self.page(request, "admin_door.html", status, error=error, wrong=wrong)
+        return self.page(request, "admin_door.html", status, error=error, wrong=wrong, to=to or _asked_page(request))
+
+
+def _asked_page(request: Request) -> str:
+    """Where the door stands in place of a page: that page; "" where a form was sent."""
+    if request.method not in ("GET", "HEAD"):
+        return ""
+    query = request.url.query
+    return quote(request.scope["path"]) + (f"?{query}" if query else "")
+
+
+def _own_page(request: Request, to: str) -> str:
+    """That page, if it is one of these; else the dashboard: nobody is led elsewhere by a form."""
+    first = path_for(request, "admin")
+    own = to == first or to.startswith((f"{first}/", f"{first}?"))
+    return to if own and len(to) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(to) else first

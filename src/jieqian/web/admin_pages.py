@@ -1,4 +1,4 @@
-"""The admin pages of collections: others' lots uploaded, looked at, mended, published and withdrawn. No script is needed."""
+"""The admin pages of collections: lots uploaded, looked at, mended, published, withdrawn. No script is needed."""
 
 from __future__ import annotations
 

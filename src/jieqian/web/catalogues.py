@@ -19,8 +19,8 @@ from babel.messages.pofile import read_po
 
 from jieqian.languages import Language
 
-#: The files of each language: what visitors read, and what the operator reads.
-DOMAINS = ("pages", "admin")
+#: The files of each language: what visitors read, and what the operator reads (`admin`, `dashboard`).
+DOMAINS = ("pages", "admin", "dashboard")
 # A comment of the template says which value a text with several forms counts.
 _COUNTED = re.compile(r"Forms by: (\w+)")
 

@@ -1,14 +1,15 @@
 """Pictures of the dashboard as Vega-Lite documents: figures in, a document out that `drawing.py` has drawn.
 
 Colours are the names of the page's own tokens, so that one drawing serves light, dark and paper. A picture is made for
-the width of a phone and grows with its card. Nothing in it is told by colour alone: lines differ in their strokes, parts
-are told in words by the table beside it.
+the width of a phone and grows with its card. Nothing is told by colour alone: lines differ in their strokes, and all of
+it is told in words by the table beside the picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 Spec = dict[str, Any]
@@ -18,7 +19,8 @@ _ROW = 24
 #: Where a label stops: a model's name can be of any length.
 _LONGEST = 28
 INK, QUIET, LINE, CARD = "var(--ink)", "var(--quiet)", "var(--line)", "var(--card)"
-GOOD, BAD, PLAIN, SOFT = "var(--chart-good)", "var(--chart-bad)", "var(--chart-plain)", "var(--chart-soft)"
+GOOD, BAD, WARN = "var(--chart-good)", "var(--chart-bad)", "var(--chart-warn)"
+PLAIN, SOFT = "var(--chart-plain)", "var(--chart-soft)"
 STAGE_COLOURS = {
     "queue_wait": "var(--chart-queue)",
     "poem_lookup": "var(--chart-poem)",
@@ -26,6 +28,21 @@ STAGE_COLOURS = {
     "llm_generation": "var(--chart-generation)",
     "validation": "var(--chart-validation)",
     "other": "var(--chart-other)",
+}
+#: A rule or a word that stands for itself still needs a row to be drawn for.
+_ONE: Spec = {"values": [{}]}
+_NAMES_WIDE = 124
+#: Names before lying bars, in a column of their own: how wide they are, only the reader's browser knows.
+_NAMES: Spec = {
+    "title": None,
+    "labelColor": INK,
+    "labelAlign": "left",
+    "labelPadding": _NAMES_WIDE,
+    "labelLimit": _NAMES_WIDE,
+    "minExtent": _NAMES_WIDE,
+    "maxExtent": _NAMES_WIDE,
+    "ticks": False,
+    "domain": False,
 }
 _CONFIG: Spec = {
     "background": None,
@@ -123,20 +140,21 @@ def histogram(edges: Sequence[float | None], counts: Sequence[int], marks: Seque
                 "x": {"field": "from", "type": "quantitative", "scale": across_scale, "axis": axis},
                 "x2": {"field": "to"},
                 "y": {"field": "n", "type": "quantitative", "axis": _counting()},
+                "y2": {"datum": 0},
             },
         }
     ]
     top = max(counts, default=0) or 1
     for place, mark in enumerate(sorted(marks, key=lambda mark: mark.at)):
         at = _place_of(mark.at, closed)
-        right = at > len(counts) * 0.6
-        layers += _upright(at, mark, top * (1.16 - 0.09 * place), right=right)
+        room = (1 - at / len(counts)) * WIDE * 0.86
+        layers += _upright(at, mark, top * (1.2 - 0.1 * place), right=len(mark.label) * 7 > room)
     return _picture({"layer": layers})
 
 
 def _place_of(seconds: float, edges: Sequence[float]) -> float:
     """Where that time lies among bins that are drawn equally wide."""
-    for place, (low, high) in enumerate(zip(edges, edges[1:], strict=False)):
+    for place, (low, high) in enumerate(pairwise(edges)):
         if seconds <= high:
             return place + max(0.0, seconds - low) / (high - low)
     return float(max(0, len(edges) - 1)) + 0.5
@@ -147,10 +165,12 @@ def _upright(at: float, mark: Mark, height: float, *, right: bool) -> list[Spec]
     x = {"datum": at, "type": "quantitative"}
     return [
         {
+            "data": _ONE,
             "mark": {"type": "rule", "color": colour, "strokeWidth": 2, "strokeDash": [6, 3] if mark.met else [2, 3]},
             "encoding": {"x": x},
         },
         {
+            "data": _ONE,
             "mark": {
                 "type": "text",
                 "align": "right" if right else "left",
@@ -214,42 +234,59 @@ def _level(mark: Mark) -> list[Spec]:
     y = {"datum": mark.at, "type": "quantitative"}
     return [
         {
+            "data": _ONE,
             "mark": {"type": "rule", "color": colour, "strokeWidth": 1.5, "strokeDash": [6, 3] if mark.met else [2, 3]},
             "encoding": {"y": y},
         },
         {
+            "data": _ONE,
             "mark": {"type": "text", "align": "right", "baseline": "bottom", "dy": -3, "fill": colour},
             "encoding": {"x": {"value": "width"}, "y": y, "text": {"value": _cut(mark.label)}},
         },
     ]
 
 
-def bars_over_time(moments: Sequence[int], step_ms: int, stacks: Sequence[Line], *, up: str) -> Spec:
+def bars_over_time(
+    moments: Sequence[int], step_ms: int, stacks: Sequence[Line], marks: Sequence[Mark], *, up: str
+) -> Spec:
     """Bars over time, the first of `stacks` below; each covers its step."""
     names = [_cut(stack.name) for stack in stacks]
-    rows = [
-        {"at": moment, "to": moment + step_ms, "name": _cut(stack.name), "value": value, "order": place}
-        for place, stack in enumerate(stacks)
-        for moment, value in zip(moments, stack.values, strict=True)
-        if value
-    ]
-    spec = {
-        "data": {"values": rows},
-        "mark": {"type": "bar", "stroke": CARD, "strokeWidth": 0.5},
-        "encoding": {
-            "x": _time_axis([*moments, *([moments[-1] + step_ms] if moments else [])]),
-            "x2": {"field": "to"},
-            "y": {"field": "value", "type": "quantitative", "axis": {**_counting(), "title": up}},
-            "color": {
-                "field": "name",
-                "type": "nominal",
-                "scale": {"domain": names, "range": [stack.colour for stack in stacks]},
-                "legend": {"symbolType": "square"},
-            },
-            "order": {"field": "order"},
-        },
+    below = [0.0] * len(moments)
+    rows: list[Spec] = []
+    for name, stack in zip(names, stacks, strict=True):
+        for place, value in enumerate(stack.values):
+            if value:
+                at, base = moments[place], below[place]
+                rows.append({"at": at, "to": at + step_ms, "name": name, "from": base, "value": base + value})
+                below[place] += value
+    top = max([*below, *(mark.at for mark in marks), 1e-9]) * 1.1
+    colour = {
+        "field": "name",
+        "type": "nominal",
+        "scale": {"domain": names, "range": [stack.colour for stack in stacks]},
+        "legend": {"symbolType": "square"} if len(stacks) > 1 else None,
     }
-    return _picture(spec)
+    layers: list[Spec] = [
+        {
+            "data": {"values": rows},
+            "mark": {"type": "bar"},
+            "encoding": {
+                "x": _time_axis([*moments, *([moments[-1] + step_ms] if moments else [])]),
+                "x2": {"field": "to"},
+                "y": {
+                    "field": "value",
+                    "type": "quantitative",
+                    "scale": {"domain": [0, top], "nice": False},
+                    "axis": {"title": up, "tickCount": 5, "format": "~s"},
+                },
+                "y2": {"field": "from"},
+                "color": colour,
+            },
+        }
+    ]
+    for mark in marks:
+        layers += _level(mark)
+    return _picture({"layer": layers})
 
 
 def pie(parts: Sequence[Part]) -> Spec:
@@ -258,7 +295,7 @@ def pie(parts: Sequence[Part]) -> Spec:
     rows = [{"name": name, "value": part.value, "order": place} for place, (name, part) in enumerate(_named(parts))]
     spec = {
         "data": {"values": rows},
-        "mark": {"type": "arc", "innerRadius": 48, "outerRadius": 88, "stroke": CARD, "strokeWidth": 2},
+        "mark": {"type": "arc", "innerRadius": 42, "outerRadius": 78, "stroke": CARD, "strokeWidth": 2},
         "encoding": {
             "theta": {"field": "value", "type": "quantitative", "stack": True},
             "order": {"field": "order"},
@@ -266,7 +303,7 @@ def pie(parts: Sequence[Part]) -> Spec:
                 "field": "name",
                 "type": "nominal",
                 "scale": {"domain": names, "range": [part.colour for part in parts]},
-                "legend": {"orient": "right", "symbolType": "square", "labelLimit": 190, "rowPadding": 6},
+                "legend": {"orient": "right", "symbolType": "square", "labelLimit": 170, "rowPadding": 6},
             },
         },
     }
@@ -277,42 +314,6 @@ def _named(parts: Sequence[Part]) -> list[tuple[str, Part]]:
     return [(_cut(part.label or part.name), part) for part in parts]
 
 
-def bars(parts: Sequence[Part], marks: Sequence[Mark], *, across: str, most: float | None = None) -> Spec:
-    """Lying bars with their figures written at their ends; `most`: the least that the axis shows."""
-    rows = [{"name": _cut(part.name), "value": part.value, "label": _cut(part.label)} for part in parts]
-    y = {"field": "name", "type": "nominal", "sort": None, "axis": {"title": None, "labelColor": INK, "ticks": False}}
-    top = max([*(part.value for part in parts), *(mark.at for mark in marks), most or 0.0, 1e-9]) * 1.25
-    x = {
-        "field": "value",
-        "type": "quantitative",
-        "scale": {"domain": [0, top], "nice": False},
-        "axis": {"title": across, "tickCount": 4},
-    }
-    colour = {
-        "field": "name",
-        "type": "nominal",
-        "legend": None,
-        "scale": {"domain": [row["name"] for row in rows], "range": [part.colour for part in parts]},
-    }
-    layers: list[Spec] = [
-        {"data": {"values": rows}, "mark": {"type": "bar", "height": {"band": 0.6}}, "encoding": {"x": x, "y": y, "color": colour}},
-        {
-            "data": {"values": rows},
-            "mark": {"type": "text", "align": "left", "dx": 5, "baseline": "middle"},
-            "encoding": {"x": x, "y": y, "text": {"field": "label"}},
-        },
-    ]
-    for mark in marks:
-        colour_of = GOOD if mark.met else QUIET
-        layers.append(
-            {
-                "mark": {"type": "rule", "color": colour_of, "strokeWidth": 2, "strokeDash": [6, 3]},
-                "encoding": {"x": {"datum": mark.at, "type": "quantitative"}},
-            }
-        )
-    return _picture({"layer": layers})
-
-
 def waterfall(rows: Sequence[Row], *, across: str) -> Spec:
     """Bars under one another on one axis of time, each with its figure."""
     values = [
@@ -320,19 +321,12 @@ def waterfall(rows: Sequence[Row], *, across: str) -> Spec:
         for place, row in enumerate(rows)
     ]
     end = max((row.end for row in rows), default=0.0) or 1.0
-    names = [value["name"] for value in values]
+    names = [_cut(row.name) for row in rows]
     y = {
         "field": "place",
         "type": "ordinal",
         "sort": None,
-        "axis": {
-            "title": None,
-            "labelExpr": f"{_words(names)}[datum.value]",
-            "labelColor": INK,
-            "labelLimit": 150,
-            "ticks": False,
-            "domain": False,
-        },
+        "axis": {**_NAMES, "labelExpr": f"{_words(names)}[datum.value]"},
     }
     x = {
         "field": "from",
@@ -380,7 +374,7 @@ def _time_axis(moments: Sequence[int]) -> Spec:
     """Moments are wall-clock times already, told to Vega as if they were UTC."""
     domain = [moments[0], moments[-1]] if len(moments) > 1 else None
     scale: Spec = {"type": "utc", **({"domain": domain, "nice": False} if domain else {})}
-    axis = {"title": None, "tickCount": 5, "labelOverlap": "greedy", "grid": False, "formatType": "utc"}
+    axis = {"title": None, "tickCount": 5, "labelOverlap": "greedy", "grid": False}
     span = (moments[-1] - moments[0]) / 3_600_000 if len(moments) > 1 else 0
     axis["format"] = "%H:%M" if span <= 36 else "%m-%d" if span <= 24 * 200 else "%Y-%m"
     return {"field": "at", "type": "temporal", "scale": scale, "axis": axis}

@@ -1,11 +1,11 @@
 """The process that draws: `python -m jieqian.web.drawing_child`, started by `drawing.py`.
 
-Why a process of its own and not a thread: vl-convert runs Vega in an engine for JavaScript that holds Python's lock while
-it draws, so every stream would stand still for 15 to 30 ms a picture and a second for the first (measured with 1.9); it
-keeps 150 MB, which go back to the machine when nobody looks at the dashboard any more.
+Why a process of its own and not a thread: vl-convert runs Vega in an engine for JavaScript that holds Python's lock
+while it draws, so that every stream would stand still for 15 to 30 ms a picture and a second for the first (measured
+with 1.9); and it keeps 150 MB, which go back to the machine when nobody looks at the dashboard any more.
 
-It reads one line of JSON a request, a list of Vega-Lite documents, and answers each with a line: a list of SVG elements,
-null for what could not be drawn. It ends when stdin is closed.
+It reads one line of JSON a request, a list of Vega-Lite documents, and answers each with a line: a list of SVG
+elements, null for what could not be drawn. It ends when stdin is closed.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import sys
 from xml.etree import ElementTree
 
 #: What a drawing may consist of: shapes and text, their places and colours. No address, script, style, name or id.
-_TAGS = frozenset({"svg", "g", "path", "line", "rect", "circle", "text", "tspan"})
+_TAGS = frozenset({"svg", "g", "path", "line", "rect", "text", "tspan"})
 _DROPPED = frozenset({"defs", "clipPath", "title"})
-_ATTRIBUTES = frozenset(
-    "viewBox transform d x y x1 x2 y1 y2 cx cy r dx dy width height fill stroke opacity text-anchor font-size font-weight "
-    "fill-opacity stroke-opacity stroke-width stroke-dasharray stroke-linecap stroke-miterlimit stroke-linejoin".split()
-)
+_PLACES = frozenset({"viewBox", "transform", "d", "x", "y", "x1", "x2", "y1", "y2", "dx", "dy", "width", "height"})
+_LOOKS = frozenset({"fill", "stroke", "opacity", "fill-opacity", "stroke-opacity", "stroke-width", "stroke-dasharray"})
+_LOOKS_OF_TEXT = frozenset({"text-anchor", "font-size", "font-weight"})
+_ATTRIBUTES = _PLACES | _LOOKS | _LOOKS_OF_TEXT
 _SVG = "{http://www.w3.org/2000/svg}"
 
 
