@@ -161,31 +161,24 @@ def _place_of(seconds: float, edges: Sequence[float]) -> float:
 
 
 def _upright(at: float, mark: Mark, height: float, *, right: bool) -> list[Spec]:
-    colour = GOOD if mark.met else QUIET
     x = {"datum": at, "type": "quantitative"}
-    return [
-        {
-            "data": _ONE,
-            "mark": {"type": "rule", "color": colour, "strokeWidth": 2, "strokeDash": [6, 3] if mark.met else [2, 3]},
-            "encoding": {"x": x},
-        },
-        {
-            "data": _ONE,
-            "mark": {
-                "type": "text",
-                "align": "right" if right else "left",
-                "dx": -5 if right else 5,
-                "baseline": "middle",
-                "fill": colour,
-                "fontWeight": "bold" if mark.met else "normal",
-            },
-            "encoding": {
-                "x": x,
-                "y": {"datum": height, "type": "quantitative"},
-                "text": {"value": _cut(mark.label)},
-            },
-        },
-    ]
+    look = {"align": "right" if right else "left", "dx": -5 if right else 5, "baseline": "middle"}
+    place = {"x": x, "y": {"datum": height, "type": "quantitative"}}
+    return [_rule(mark, {"x": x}), *_label(mark, look, place)]
+
+
+def _rule(mark: Mark, place: Spec) -> Spec:
+    dash = [6, 3] if mark.met else [2, 3]
+    look = {"type": "rule", "color": GOOD if mark.met else QUIET, "strokeWidth": 2, "strokeDash": dash}
+    return {"data": _ONE, "mark": look, "encoding": place}
+
+
+def _label(mark: Mark, look: Spec, place: Spec) -> list[Spec]:
+    """What a rule stands for, on a ground of its own: bars and lines may be behind it."""
+    encoding = {**place, "text": {"value": _cut(mark.label)}}
+    ground = {"fill": CARD, "stroke": CARD, "strokeWidth": 5}
+    inks = (ground, {"fill": GOOD if mark.met else QUIET})
+    return [{"data": _ONE, "mark": {"type": "text", **look, **ink}, "encoding": encoding} for ink in inks]
 
 
 def over_time(moments: Sequence[int], lines: Sequence[Line], marks: Sequence[Mark], *, up: str) -> Spec:
@@ -230,20 +223,9 @@ def _alone(lines: Sequence[Line]) -> bool | Spec:
 
 
 def _level(mark: Mark) -> list[Spec]:
-    colour = GOOD if mark.met else QUIET
     y = {"datum": mark.at, "type": "quantitative"}
-    return [
-        {
-            "data": _ONE,
-            "mark": {"type": "rule", "color": colour, "strokeWidth": 1.5, "strokeDash": [6, 3] if mark.met else [2, 3]},
-            "encoding": {"y": y},
-        },
-        {
-            "data": _ONE,
-            "mark": {"type": "text", "align": "right", "baseline": "bottom", "dy": -3, "fill": colour},
-            "encoding": {"x": {"value": "width"}, "y": y, "text": {"value": _cut(mark.label)}},
-        },
-    ]
+    look = {"align": "right", "baseline": "bottom", "dy": -4}
+    return [_rule(mark, {"y": y}), *_label(mark, look, {"x": {"value": "width"}, "y": y})]
 
 
 def bars_over_time(

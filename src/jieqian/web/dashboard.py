@@ -19,13 +19,13 @@ from jieqian.metrics.figures import Dimension, SlowTask, Values
 from jieqian.web.admin_door import AdminDoor
 from jieqian.web.dashboard_filters import CHOSEN, SPANS, Asked, form_time, read_asked, wall_clock
 from jieqian.web.dashboard_pictures import WATERFALLS, Picture, pictures, waterfalls
-from jieqian.web.dashboard_view import Figures, groups, part_rows, value_name, verdict
+from jieqian.web.dashboard_view import Figures, groups, now_figures, part_rows, value_name, verdict
 from jieqian.web.drawing import EXTRA, Drawer, can_draw
 from jieqian.web.rendering import load_pages
 from jieqian.web.texts import Texts, page_language
 
 #: How long a page waits for its pictures: the first of all takes a second. What is not there then comes with the next.
-_DRAWING_SECONDS = 5.0
+_DRAWING_SECONDS = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +85,7 @@ class _DashboardPages:
             )
         told, slow = pictures(figures, t), waterfalls(figures, t)
         drawn = await self._drawn([*told, *slow])
-        shown = groups(figures, t)
+        shown, at_present = groups(figures, t), now_figures(figures.live, t)
         return self._door.page(
             request,
             "admin_dashboard.html",
@@ -94,7 +94,8 @@ class _DashboardPages:
             error=None,
             figures=figures,
             groups=shown,
-            verdict=verdict(shown, figures, t),
+            present=at_present,
+            verdict=verdict(shown, at_present, figures, t),
             pictures=drawn[: len(told)],
             slow=_slow(figures, drawn[len(told) :], t),
             parts=[(found.dimension, part_rows(found, t)) for found in figures.breakdowns if found.parts],
@@ -143,7 +144,7 @@ def _form(asked: Asked, values: Values, t: Texts, now: float) -> Mapping[str, An
         "spans": [(name, asked.address(span=name, since=None, until=None)) for name in SPANS],
         "chosen": asked.name == CHOSEN,
         "as_of": wall_clock(now),
-        "zone": wall_clock(now).strftime("%z"),
+        "zone": wall_clock(now).isoformat()[-6:],
         "since_text": form_time(asked.span.since).replace("T", " "),
         "until_text": form_time(asked.span.until).replace("T", " "),
         "again": asked.address(),

@@ -106,8 +106,8 @@ def _without_empty_ends(found: Histogram) -> list[Bin]:
 
 def _bin_name(low: float, high: float | None, t: Texts) -> str:
     if high is None:
-        return t("dashboard.or_longer", time=f"{low / 1000:g} s")
-    return f"{low / 1000:g}–{high / 1000:g} s"
+        return t("dashboard.or_longer", time=f"{low / 1000:g}\N{NO-BREAK SPACE}s")
+    return f"{low / 1000:g}–{high / 1000:g}\N{NO-BREAK SPACE}s"
 
 
 def _over_time(series: Series, t: Texts) -> Picture:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jieqian.metrics.figures import (
     NONE,
@@ -112,22 +112,26 @@ def groups(figures: Figures, t: Texts) -> list[Group]:
     return [
         Group(key="quick", title=t("dashboard.quick"), figures=quick),
         Group(key="sound", title=t("dashboard.sound"), figures=sound),
-        Group(key="now", title=t("dashboard.now"), figures=_now(figures.live, t)),
     ]
 
 
-def _now(live: Live, t: Texts) -> list[Shown]:
-    hits = share(live.lot_hits, live.lot_lookups)
+def now_figures(live: Live, t: Texts) -> list[Shown]:
+    """This moment: the queue, the workers, the lots at hand."""
     workers = live.workers_active + live.workers_idle + live.workers_error
+    sound, hits = live.workers_error == 0, share(live.lot_hits, live.lot_lookups)
     return [
-        _shown(t, "queued", count_text(live.queued), note=t("dashboard.running", running=live.running)),
+        _shown(t, "queued", count_text(live.queued)),
+        _shown(t, "running", count_text(live.running)),
         _shown(t, "workers_active", count_text(live.workers_active), note=t("dashboard.of_workers", workers=workers)),
         _shown(t, "workers_idle", count_text(live.workers_idle)),
-        _shown(t, "workers_error", count_text(live.workers_error)),
-        _shown(t, "lot_hits", share_text(hits), note=_of(t, live.lot_hits, live.lot_lookups)),
-        _shown(t, "streams", count_text(live.streams)),
+        replace(_shown(t, "workers_error", count_text(live.workers_error)), met=sound, target="0", baseline="0"),
+        _shown(
+            t,
+            "lot_hits",
+            share_text(share(live.lot_hits, live.lot_lookups)),
+            note=_of(t, live.lot_hits, live.lot_lookups),
+        ),
         _shown(t, "shared", count_text(live.generations_shared)),
-        _shown(t, "warmed", count_text(live.prefixes_warmed)),
     ]
 
 
@@ -151,9 +155,10 @@ def _shown(t: Texts, key: str, value: str, measured: float | None = None, note: 
     )
 
 
-def verdict(shown: Sequence[Group], figures: Figures, t: Texts) -> Verdict:
+def verdict(shown: Sequence[Group], now: Sequence[Shown], figures: Figures, t: Texts) -> Verdict:
     """Whether all is well, and where the time goes."""
     judged = [figure for group in shown for figure in group.figures if figure.met is not None]
+    judged += [figure for figure in now if figure.met is False]
     longest = max((stage for stage in figures.stages if stage.share), key=lambda each: each.share or 0, default=None)
     most = (
         t("dashboard.most_time", stage=stage_name(t, longest.stage), share=share_text(longest.share)) if longest else ""

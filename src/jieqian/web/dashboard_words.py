@@ -7,6 +7,8 @@ from collections.abc import Callable
 from jieqian.metrics.marks import Mark
 
 NOTHING = "–"
+#: A figure and its unit stay in one line.
+_GAP = "\N{NO-BREAK SPACE}"
 
 
 def time_text(ms: float | None) -> str:
@@ -14,12 +16,12 @@ def time_text(ms: float | None) -> str:
     if ms is None:
         return NOTHING
     if ms < 10:
-        return f"{ms:.1f} ms"
+        return f"{ms:.1f}{_GAP}ms"
     if ms < 999.5:
-        return f"{ms:.0f} ms"
+        return f"{ms:.0f}{_GAP}ms"
     if ms < 99_950:
-        return f"{ms / 1000:.1f} s"
-    return f"{ms / 1000:,.0f} s" if ms < 600_000 else f"{ms / 60_000:,.0f} min"
+        return f"{ms / 1000:.1f}{_GAP}s"
+    return f"{ms / 1000:,.0f}{_GAP}s" if ms < 600_000 else f"{ms / 60_000:,.0f}{_GAP}min"
 
 
 def share_text(share: float | None) -> str:
@@ -27,8 +29,8 @@ def share_text(share: float | None) -> str:
     if share is None:
         return NOTHING
     if 0 < share < 0.001:
-        return "<0.1 %"
-    return f"{share:.0%}".replace("%", " %") if share >= 0.1 or share == 0 else f"{share * 100:.1f} %"
+        return f"<0.1{_GAP}%"
+    return f"{share:.0%}".replace("%", f"{_GAP}%") if share >= 0.1 or share == 0 else f"{share * 100:.1f}{_GAP}%"
 
 
 def count_text(number: float | None) -> str:
@@ -45,8 +47,8 @@ def range_text(ends: tuple[float, float], unit: str) -> str:
     """`12–18 s`, `22 s`, `10–20 %`: both ends in one unit."""
     low, high = ends
     if unit == "share":
-        return f"{_ends(low * 100, high * 100)} %"
-    return f"{_ends(low / 1000, high / 1000)} s" if high >= 1000 else f"{_ends(low, high)} ms"
+        return f"{_ends(low * 100, high * 100)}{_GAP}%"
+    return f"{_ends(low / 1000, high / 1000)}{_GAP}s" if high >= 1000 else f"{_ends(low, high)}{_GAP}ms"
 
 
 def target_text(mark: Mark, under: Callable[[str], str]) -> str | None:
