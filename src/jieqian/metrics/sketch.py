@@ -13,6 +13,7 @@ import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from jieqian.metrics.figures import LEAST, MOST, RELATIVE_ERROR
 
@@ -38,6 +39,11 @@ def middle_of(bucket: int) -> float:
     return 0.0 if bucket <= 0 else 2 * math.exp((bucket + _FIRST) / _PER_LOG) / (1 + _GAMMA)
 
 
+def one_sample(value: float) -> bytes:
+    """The sketch of one value, as it is kept."""
+    return (bucket_of(value) << 16 | 1).to_bytes(4, "little")
+
+
 def encode(buckets: Mapping[int, int]) -> bytes:
     """As it is kept."""
     numbers = array("I")
@@ -46,19 +52,16 @@ def encode(buckets: Mapping[int, int]) -> bytes:
             numbers.append(bucket << 16 | _MOST_AT_ONCE)
             times -= _MOST_AT_ONCE
         numbers.append(bucket << 16 | times)
-    return _little(numbers).tobytes()
+    return little(numbers).tobytes()
 
 
 def decode(kept: Iterable[bytes]) -> Buckets:
     """What the kept sketches come to together."""
     numbers: Counter[int] = Counter()
-    joined = array("I")
-    for one in kept:
-        joined.frombytes(one)
-        if len(joined) >= _IN_ONE_GO:
-            numbers.update(_little(joined))
-            joined = array("I")
-    numbers.update(_little(joined))
+    kept = iter(kept)
+    while some := b"".join(islice(kept, _IN_ONE_GO)):
+        for start in range(0, len(some), _IN_ONE_GO * 4):
+            numbers.update(little(array("I", some[start : start + _IN_ONE_GO * 4])))
     buckets: Buckets = Counter()
     for number, found in numbers.items():
         buckets[number >> 16] += (number & _MOST_AT_ONCE) * found
@@ -81,7 +84,7 @@ def percentiles(buckets: Mapping[int, int], wanted: Iterable[float]) -> tuple[fl
     return tuple(found)
 
 
-def _little(numbers: array[int]) -> array[int]:
+def little(numbers: array[int]) -> array[int]:
     """In the order of bytes that is kept, whatever this machine's is."""
     if sys.byteorder == "big":
         numbers = numbers[:]

@@ -6,15 +6,25 @@ does not matter when a task ended, in which order, or which process ended it, an
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import sqlalchemy as sa
 
-from jieqian.metrics.counted import AMOUNTS, COUNTS, MEASURES, CellKey, CountedTask, counted, minute_of
+from jieqian.metrics.counted import (
+    Amounts,
+    CellKey,
+    CountedTask,
+    added_up,
+    amounts_of,
+    counted,
+    minute_of,
+    pack,
+    unpack_numbers,
+    unpack_sketches,
+)
 from jieqian.metrics.figures import MINUTE, OTHERS, Dimension
-from jieqian.metrics.sketch import bucket_of, decode, encode
+from jieqian.metrics.sketch import decode, encode
 from jieqian.metrics.spans import LEVELS
 from jieqian.tasks.tables import UNCOUNTED, figure_cells, figures, tasks
 
@@ -23,10 +33,8 @@ Result = TypeVar("Result")
 WHOLE = 0
 #: So many combinations of values are kept apart; then models, then collections too, count together as others.
 MOST_CELLS, MOST_WITH_MODELS = 2000, 1500
-#: Sums are kept in tenths.
-TENTHS = 10
 #: Numbers of a kept sketch above which it is put in order, each bucket once.
-_LOOSE = 16
+_LOOSE = 32
 _LOCK = 0x6A69_6571  # PostgreSQL: processes count one after another
 
 _COLUMNS = ("seq", "status", "mode", "language", "collection", "ended_at")
@@ -38,22 +46,24 @@ _WAITING = sa.select(
 _NEWEST = _WAITING.order_by(tasks.c.seq.desc()).limit(sa.bindparam("most"))
 _ONE = _WAITING.where(tasks.c.id == sa.bindparam("its_id"))
 _MARK = sa.update(tasks).where(tasks.c.seq == sa.bindparam("its_seq")).values(figure_cell=sa.bindparam("its_cell"))
-_KEY = (figures.c.level, figures.c.cell, figures.c.at)
-_NUMBERS = (*COUNTS, *AMOUNTS, *(f"{name}_sum" for name in MEASURES))
-_VALUES = tuple(column.name for column in figures.c if not column.primary_key)
-_KEPT = sa.select(figures).where(sa.tuple_(*_KEY).in_(sa.bindparam("keys", expanding=True)))
+#: By cells and moments apart: SQLite reads the whole table for a list of whole keys.
+_KEPT = sa.select(figures).where(
+    figures.c.level == sa.bindparam("its_level"),
+    figures.c.cell.in_(sa.bindparam("cells", expanding=True)),
+    figures.c.at.in_(sa.bindparam("moments", expanding=True)),
+)
 _ADD = sa.insert(figures)
+_CHANGE = (
+    sa.update(figures)
+    .where(*(figures.c[name] == sa.bindparam(f"its_{name}") for name in ("level", "cell", "at")))
+    .values(numbers=sa.bindparam("new_numbers"), sketches=sa.bindparam("new_sketches"))
+)
+_LENGTHS = tuple(level // MINUTE for level in LEVELS)
 DIMENSIONS = tuple(dimension.value for dimension in Dimension)
 _CELLS = sa.select(figure_cells.c.id, *(figure_cells.c[name] for name in DIMENSIONS))
 _NEW_CELL = sa.insert(figure_cells).returning(figure_cells.c.id)
-_CHANGE = (
-    sa.update(figures)
-    .where(*(column == sa.bindparam(f"its_{column.name}") for column in _KEY))
-    .values({name: sa.bindparam(f"new_{name}") for name in _VALUES})
-)
 #: Level, cell, and when the block begins; all in minutes.
 Key = tuple[int, int, int]
-Row = dict[str, Any]
 
 
 class FigureRows:
@@ -91,9 +101,7 @@ def count_before_erasing(connection: sa.Connection, task_id: str) -> None:
 
 def count_late(connection: sa.Connection, cell: int, ended_at: float, measures: Mapping[str, float]) -> None:
     """Add measures that came after their task was counted, into the same cell and minute."""
-    deltas: dict[Key, Row] = {}
-    _add(deltas, cell, minute_of(ended_at), {}, measures)
-    _put(connection, deltas)
+    _put(connection, _blocks_of([(cell, minute_of(ended_at), amounts_of({}, measures))]))
 
 
 def lock_figures(connection: sa.Connection) -> None:
@@ -106,51 +114,51 @@ def _count(connection: sa.Connection, ended: Sequence[CountedTask]) -> None:
     if not ended:
         return
     cells = _cells_of(connection, {task.cell for task in ended})
-    deltas: dict[Key, Row] = {}
-    for task in ended:
-        _add(deltas, cells[task.cell], task.minute, task.counts, task.measures)
-    _put(connection, deltas)
+    _put(connection, _blocks_of((cells[task.cell], task.minute, task.amounts) for task in ended))
     connection.execute(_MARK, [{"its_seq": task.seq, "its_cell": cells[task.cell]} for task in ended])
 
 
-def _add(
-    deltas: dict[Key, Row], cell: int, minute: int, counts: Mapping[str, int], measures: Mapping[str, float]
-) -> None:
-    """Add a task's figures to every block it belongs to."""
-    samples = [(name, round(value * TENTHS), bucket_of(value)) for name, value in measures.items()]
-    for level in LEVELS:
-        length = level // MINUTE
-        for its_cell in (cell, WHOLE):
-            delta = deltas.setdefault((length, its_cell, minute - minute % length), defaultdict(int))
-            for name, number in counts.items():
-                delta[name] += number
-            for name, tenths, bucket in samples:
-                delta[f"{name}_sum"] += tenths
-                delta[name] = (delta[name] or b"") + encode({bucket: 1})
+def _blocks_of(counted_in: Iterable[tuple[int, int, Amounts]]) -> dict[Key, list[Amounts]]:
+    """Every block that a task of this cell and minute belongs to, with its amounts."""
+    blocks: dict[Key, list[Amounts]] = {}
+    for cell, minute, amounts in counted_in:
+        for length in _LENGTHS:
+            at = minute - minute % length
+            blocks.setdefault((length, cell, at), []).append(amounts)
+            blocks.setdefault((length, WHOLE, at), []).append(amounts)
+    return blocks
 
 
-def _put(connection: sa.Connection, deltas: Mapping[Key, Row]) -> None:
+def _put(connection: sa.Connection, blocks: Mapping[Key, list[Amounts]]) -> None:
     """Add these to what is kept."""
-    kept = {tuple(row)[:3]: row._mapping for row in connection.execute(_KEPT, {"keys": list(deltas)})}
+    kept: dict[Key, Amounts] = {}
+    for length in _LENGTHS:
+        mine = [(cell, at) for level, cell, at in blocks if level == length]
+        cells, moments = {cell for cell, _ in mine}, {at for _, at in mine}
+        asked = {"its_level": length, "cells": list(cells), "moments": list(moments)}
+        for level, cell, at, numbers, sketches in connection.execute(_KEPT, asked):
+            kept[level, cell, at] = Amounts(unpack_numbers(numbers), unpack_sketches(sketches))
     changed, new = [], []
-    for key, delta in deltas.items():
-        row = kept.get(key)
+    for key, more in blocks.items():
+        numbers, sketches = pack(_in_order(added_up([kept[key], *more] if key in kept else more)))
         level, cell, at = key
-        values = {name: (row[name] if row else 0) + delta[name] for name in _NUMBERS}
-        values |= {name: _joined((row[name] if row else b"") + (delta[name] or b"")) for name in MEASURES}
-        if row is None:
-            new.append({"level": level, "cell": cell, "at": at, **values})
-        else:
+        if key in kept:
             places = {"its_level": level, "its_cell": cell, "its_at": at}
-            changed.append(places | {f"new_{name}": value for name, value in values.items()})
+            changed.append({**places, "new_numbers": numbers, "new_sketches": sketches})
+        else:
+            new.append({"level": level, "cell": cell, "at": at, "numbers": numbers, "sketches": sketches})
     if changed:
         connection.execute(_CHANGE, changed)
     if new:
         connection.execute(_ADD, new)
 
 
-def _joined(sketch: bytes) -> bytes:
-    return sketch if len(sketch) <= _LOOSE * 4 else encode(decode([sketch]))
+def _in_order(amounts: Amounts) -> Amounts:
+    """Each bucket once, where there are more than a few."""
+    if max(map(len, amounts.sketches)) <= _LOOSE * 4:
+        return amounts
+    ordered = (one if len(one) <= _LOOSE * 4 else encode(decode([one])) for one in amounts.sketches)
+    return Amounts(amounts.numbers, tuple(ordered))
 
 
 def _cells_of(connection: sa.Connection, keys: Iterable[CellKey]) -> dict[CellKey, int]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from jieqian.metrics.counted import AMOUNTS, COUNTS, MEASURES
-
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -221,17 +219,15 @@ figure_cells = sa.Table(
     sa.UniqueConstraint("mode", "model", "strategy", "language", "collection"),
 )
 
-#: Ended tasks by minute, hour, day and 30 days: of one cell, or of all (cell 0). `level` and `at` are minutes, sums are
-#: tenths, and sketches as in `metrics.sketch`.
+#: Ended tasks by minute, hour, day and 30 days: of one cell, or of all (cell 0). `level` and `at` are minutes; the rest
+#: is packed as in `metrics.counted`.
 figures = sa.Table(
     "figures",
     metadata,
     sa.Column("level", sa.Integer, primary_key=True),
     sa.Column("cell", sa.Integer, primary_key=True),
     sa.Column("at", sa.Integer, primary_key=True),
-    *(sa.Column(name, sa.Integer, nullable=False) for name in COUNTS),
-    *(sa.Column(name, sa.BigInteger, nullable=False) for name in AMOUNTS),
-    *(sa.Column(f"{name}_sum", sa.BigInteger, nullable=False) for name in MEASURES),
-    *(sa.Column(name, sa.LargeBinary, nullable=False) for name in MEASURES),
+    sa.Column("numbers", sa.LargeBinary, nullable=False),
+    sa.Column("sketches", sa.LargeBinary, nullable=False),
     sqlite_with_rowid=False,
 )

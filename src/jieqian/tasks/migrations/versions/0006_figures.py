@@ -8,12 +8,6 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-_COUNTS = ("tasks", "completed", "failed", "stopped", "degraded", "cache_exact", "cache_semantic", "asked_model")
-_AMOUNTS = ("attempts", "prompt_tokens", "completion_tokens")
-_MEASURES = (
-    *("total", "cached", "overhead", "first_event", "first_token", "tokens_per_second"),
-    *("queue_wait", "poem_lookup", "rag_retrieval", "llm_generation", "validation", "other", "faq"),
-)
 _UNCOUNTED = sa.text("ended_at is not null and figure_cell is null")
 _ENDED = sa.text("ended_at is not null")
 
@@ -38,10 +32,8 @@ def upgrade() -> None:
         sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("cell", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("at", sa.Integer(), autoincrement=False, nullable=False),
-        *(sa.Column(name, sa.Integer(), nullable=False) for name in _COUNTS),
-        *(sa.Column(name, sa.BigInteger(), nullable=False) for name in _AMOUNTS),
-        *(sa.Column(f"{name}_sum", sa.BigInteger(), nullable=False) for name in _MEASURES),
-        *(sa.Column(name, sa.LargeBinary(), nullable=False) for name in _MEASURES),
+        sa.Column("numbers", sa.LargeBinary(), nullable=False),
+        sa.Column("sketches", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("level", "cell", "at", name=op.f("pk_figures")),
         sqlite_with_rowid=False,
     )
