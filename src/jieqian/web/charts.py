@@ -129,7 +129,7 @@ def histogram(edges: Sequence[float | None], counts: Sequence[int], marks: Seque
         "values": list(range(len(names))),
         "labelExpr": f"{_words(names)}[datum.value]",
         "grid": False,
-        "title": across,
+        "title": _cut(across),
         "labelOverlap": "greedy",
     }
     layers: list[Spec] = [
@@ -192,7 +192,7 @@ def over_time(moments: Sequence[int], lines: Sequence[Line], marks: Sequence[Mar
     alone = _alone(lines)
     encoding: Spec = {
         "x": _time_axis(moments),
-        "y": {"field": "value", "type": "quantitative", "axis": {"title": up, "tickCount": 5}},
+        "y": {"field": "value", "type": "quantitative", "axis": {"title": _cut(up), "tickCount": 5}},
         "color": {
             "field": "name",
             "type": "nominal",
@@ -259,7 +259,7 @@ def bars_over_time(
                     "field": "value",
                     "type": "quantitative",
                     "scale": {"domain": [0, top], "nice": False},
-                    "axis": {"title": up, "tickCount": 5, "format": "~s"},
+                    "axis": {"title": _cut(up), "tickCount": 5, "format": "~s"},
                 },
                 "y2": {"field": "from"},
                 "color": colour,
@@ -299,7 +299,7 @@ def _named(parts: Sequence[Part]) -> list[tuple[str, Part]]:
 def waterfall(rows: Sequence[Row], *, across: str) -> Spec:
     """Bars under one another on one axis of time, each with its figure."""
     values = [
-        {"place": place, "name": _cut(row.name), "from": row.start, "to": row.end, "label": row.label}
+        {"place": place, "name": _cut(row.name), "from": row.start, "to": row.end, "label": _cut(row.label)}
         for place, row in enumerate(rows)
     ]
     end = max((row.end for row in rows), default=0.0) or 1.0
@@ -314,7 +314,7 @@ def waterfall(rows: Sequence[Row], *, across: str) -> Spec:
         "field": "from",
         "type": "quantitative",
         "scale": {"domain": [0, end * 1.22], "nice": False},
-        "axis": {"title": across, "tickCount": 5},
+        "axis": {"title": _cut(across), "tickCount": 5},
     }
     colours = {
         "field": "place",
@@ -374,6 +374,9 @@ def _units(text: str) -> list[int]:
 
 
 def _cut(text: str) -> str:
-    """In one line, at a bearable length, without what XML forbids and what turns the direction of writing."""
+    """In one line, at a bearable length, without what XML forbids and what turns the direction of writing.
+
+    Every word of a picture goes through here: at an escape character vl-convert 1.9 ends its process.
+    """
     plain = "".join(character for character in " ".join(text.split()) if character.isprintable())
     return plain if len(plain) <= _LONGEST else f"{plain[: _LONGEST - 1]}…"

@@ -125,12 +125,7 @@ def now_figures(live: Live, t: Texts) -> list[Shown]:
         _shown(t, "workers_active", count_text(live.workers_active), note=t("dashboard.of_workers", workers=workers)),
         _shown(t, "workers_idle", count_text(live.workers_idle)),
         replace(_shown(t, "workers_error", count_text(live.workers_error)), met=sound, target="0", baseline="0"),
-        _shown(
-            t,
-            "lot_hits",
-            share_text(share(live.lot_hits, live.lot_lookups)),
-            note=_of(t, live.lot_hits, live.lot_lookups),
-        ),
+        _shown(t, "lot_hits", share_text(hits), note=_of(t, live.lot_hits, live.lot_lookups)),
         _shown(t, "shared", count_text(live.generations_shared)),
     ]
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -45,7 +45,7 @@ class Drawer:
         self._turn = asyncio.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._idle: asyncio.TimerHandle | None = None
-        self._ends: set[asyncio.Task[None]] = set()
+        self._under_way: set[asyncio.Task[None]] = set()
 
     @property
     def running(self) -> bool:
@@ -60,18 +60,13 @@ class Drawer:
         keys = [_key(spec) for spec in specs]
         missing = {key: spec for key, spec in zip(keys, specs, strict=True) if key not in self._kept}
         if missing and can_draw():
-            under_way = asyncio.create_task(self._draw_missing(missing), name="drawing")
-            self._ends.add(under_way)
-            under_way.add_done_callback(self._ends.discard)
-            await asyncio.wait({under_way}, timeout=seconds)
+            await asyncio.wait({self._begin(self._draw_missing(missing))}, timeout=seconds)
         return [self._look_up(key) for key in keys]
 
     def warm(self) -> None:
         """Have the process started: somebody will look at pictures in a moment."""
         if can_draw() and not self.running:
-            under_way = asyncio.create_task(self._draw_missing({"": {"mark": "point", "data": {"values": []}}}))
-            self._ends.add(under_way)
-            under_way.add_done_callback(self._ends.discard)
+            self._begin(self._draw_missing({"": {"mark": "point", "data": {"values": []}}}))
 
     async def close(self) -> None:
         """End the process."""
@@ -93,23 +88,31 @@ class Drawer:
                 return
             if self._idle is not None:
                 self._idle.cancel()
-            drawn = await asyncio.to_thread(self._exchange, list(wanted.values()))
+            drawn = await asyncio.to_thread(self._drawn, list(wanted.values()))
             for key, svg in zip(wanted, drawn, strict=True):
                 if svg is not None:
                     self._kept[key] = svg
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
-            self._idle = asyncio.get_running_loop().call_later(self._idle_seconds, self._rest)
+            loop = asyncio.get_running_loop()
+            self._idle = loop.call_later(self._idle_seconds, lambda: self._begin(self.close()))
 
-    def _rest(self) -> None:
-        under_way = asyncio.create_task(self.close(), name="drawing-rests")
-        self._ends.add(under_way)
-        under_way.add_done_callback(self._ends.discard)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        under_way = asyncio.create_task(work, name="drawing")
+        self._under_way.add(under_way)
+        under_way.add_done_callback(self._under_way.discard)
+        return under_way
 
     # -- in a thread
 
-    def _exchange(self, specs: Sequence[Spec]) -> list[str | None]:
-        nothing: list[str | None] = [None] * len(specs)
+    def _drawn(self, specs: Sequence[Spec]) -> list[str | None]:
+        """All at once; one by one where the process ended over them, so that one bad picture is one that is missing."""
+        drawn = self._exchange(specs)
+        if drawn is None and len(specs) > 1:
+            drawn = [(self._exchange([spec]) or [None])[0] for spec in specs]
+        return drawn or [None] * len(specs)
+
+    def _exchange(self, specs: Sequence[Spec]) -> list[str | None] | None:
         try:
             process = self._started()
             assert process.stdin is not None
@@ -125,11 +128,11 @@ class Drawer:
         except (OSError, ValueError) as error:
             logger.error("pictures cannot be drawn: %s", error, extra={"action": "drawing_failed"})
             self._end()
-            return nothing
+            return None
         if not told:
             logger.error("the process that draws has ended", extra={"action": "drawing_failed"})
             self._end()
-            return nothing
+            return None
         drawn: list[str | None] = json.loads(told)
         return drawn
 
