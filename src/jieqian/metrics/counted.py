@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jieqian.metrics.figures import EARLIEST, LATEST, MINUTE, MOST, NONE
-from jieqian.metrics.sketch import little, one_sample
+from jieqian.metrics.sketch import decode, encode, little, one_sample
 from jieqian.tasks.task import Status
 
 #: Longer values are cut, as the columns would.
@@ -36,6 +36,8 @@ TENTHS = 10
 _MOST_TOKENS = 10_000_000
 
 _SHORT, _MOST_IN_FOUR = 4 * len(NUMBERS), 0xFFFF_FFFF
+#: A sketch of so many bytes stays as it came.
+_LOOSE = 16 * 4
 #: Mode, model, strategy, language, collection.
 CellKey = tuple[str, str, str, str, str]
 
@@ -56,6 +58,14 @@ class CountedTask:
     cell: CellKey
     minute: int
     amounts: Amounts
+
+
+def in_order(amounts: Amounts) -> Amounts:
+    """With each bucket of its sketches once, where there are more than a few."""
+    if max(map(len, amounts.sketches)) <= _LOOSE:
+        return amounts
+    ordered = (one if len(one) <= _LOOSE else encode(decode([one])) for one in amounts.sketches)
+    return Amounts(amounts.numbers, tuple(ordered))
 
 
 def pack(amounts: Amounts) -> tuple[bytes, bytes]:

@@ -1,40 +1,38 @@
-"""Counting ended tasks into the roll-ups, each once: the roll-ups and the task's mark change in one transaction.
+"""Counting ended tasks into the roll-ups by minute, each once: with the task's mark, in one transaction.
 
 Which tasks are to be counted is told by the tasks themselves (`figure_cell` is null), by no order and no clock: so it
 does not matter when a task ended, in which order, or which process ended it, and an earlier release's are found too.
+What is longer than a minute is made of shorter ones later (`figure_tidying`); until then it is stale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import sqlalchemy as sa
 
 from jieqian.metrics.counted import (
     Amounts,
-    CellKey,
     CountedTask,
     added_up,
     amounts_of,
     counted,
+    in_order,
     minute_of,
     pack,
     unpack_numbers,
     unpack_sketches,
 )
-from jieqian.metrics.figures import MINUTE, OTHERS, Dimension
-from jieqian.metrics.sketch import decode, encode
+from jieqian.metrics.figures import HOUR, MINUTE
 from jieqian.metrics.spans import LEVELS
-from jieqian.tasks.tables import UNCOUNTED, figure_cells, figures, tasks
+from jieqian.tasks.figure_cells import WHOLE, cells_of
+from jieqian.tasks.figure_tidying import next_made, put_made
+from jieqian.tasks.tables import UNCOUNTED, figures, stale_figures, tasks
 
 Result = TypeVar("Result")
-#: The cell that all tasks are counted in.
-WHOLE = 0
-#: So many combinations of values are kept apart; then models, then collections too, count together as others.
-MOST_CELLS, MOST_WITH_MODELS = 2000, 1500
-#: Numbers of a kept sketch above which it is put in order, each bucket once.
-_LOOSE = 32
 _LOCK = 0x6A69_6571  # PostgreSQL: processes count one after another
 
 _COLUMNS = ("seq", "status", "mode", "language", "collection", "ended_at")
@@ -47,23 +45,31 @@ _NEWEST = _WAITING.order_by(tasks.c.seq.desc()).limit(sa.bindparam("most"))
 _ONE = _WAITING.where(tasks.c.id == sa.bindparam("its_id"))
 _MARK = sa.update(tasks).where(tasks.c.seq == sa.bindparam("its_seq")).values(figure_cell=sa.bindparam("its_cell"))
 #: By cells and moments apart: SQLite reads the whole table for a list of whole keys.
-_KEPT = sa.select(figures).where(
-    figures.c.level == sa.bindparam("its_level"),
+_KEPT = sa.select(figures.c.cell, figures.c.at, figures.c.numbers, figures.c.sketches).where(
+    figures.c.level == 1,
     figures.c.cell.in_(sa.bindparam("cells", expanding=True)),
     figures.c.at.in_(sa.bindparam("moments", expanding=True)),
 )
-_ADD = sa.insert(figures)
+_NEW = sa.insert(figures)
 _CHANGE = (
     sa.update(figures)
-    .where(*(figures.c[name] == sa.bindparam(f"its_{name}") for name in ("level", "cell", "at")))
+    .where(figures.c.level == 1, figures.c.cell == sa.bindparam("its_cell"), figures.c.at == sa.bindparam("its_at"))
     .values(numbers=sa.bindparam("new_numbers"), sketches=sa.bindparam("new_sketches"))
 )
-_LENGTHS = tuple(level // MINUTE for level in LEVELS)
-DIMENSIONS = tuple(dimension.value for dimension in Dimension)
-_CELLS = sa.select(figure_cells.c.id, *(figure_cells.c[name] for name in DIMENSIONS))
-_NEW_CELL = sa.insert(figure_cells).returning(figure_cells.c.id)
-#: Level, cell, and when the block begins; all in minutes.
-Key = tuple[int, int, int]
+_FRESHEN = sa.delete(stale_figures).where(
+    stale_figures.c.level == sa.bindparam("its_level"),
+    stale_figures.c.at.in_(sa.bindparam("moments", expanding=True)),
+)
+_STALE = sa.insert(stale_figures)
+_HOUR = HOUR // MINUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Tasks that were counted together: how many, and in which hours they ended (minutes since the epoch)."""
+
+    tasks: int = 0
+    hours: frozenset[int] = frozenset()
 
 
 class FigureRows:
@@ -75,21 +81,32 @@ class FigureRows:
     async def _read(self, operation: Callable[[sa.Connection], Result]) -> Result:
         raise NotImplementedError
 
-    async def count_ended(self, most: int) -> int:
-        """Count up to so many ended tasks that were not yet, those accepted last first; says how many these were."""
+    async def count_ended(self, most: int) -> Piece:
+        """Count up to so many ended tasks that were not yet, those accepted last first."""
         return await self._write(lambda connection: count_waiting(connection, most), durable=False)
+
+    async def tidy_figures(self, now: float, busy_hours: Collection[int] = ()) -> bool:
+        """Make one hour or longer, all of which is past, of shorter ones; False: there is none to be made.
+
+        `busy_hours`: not these, nor what holds one: more tasks are being counted there.
+        """
+        made = await self._read(lambda connection: next_made(connection, now, busy_hours))
+        if made is None:
+            return False
+        await self._write(lambda connection: put_made(connection, made), durable=False)
+        return True
 
     async def look_at_figures(self, look: Callable[[sa.Connection], Result]) -> Result:
         """Run a look in a thread of its own. Raises `StoreError`."""
         return await self._read(look)
 
 
-def count_waiting(connection: sa.Connection, most: int) -> int:
+def count_waiting(connection: sa.Connection, most: int) -> Piece:
     """Count up to so many; see `FigureRows.count_ended`."""
     lock_figures(connection)
-    rows = connection.execute(_NEWEST, {"most": most}).mappings().all()
-    _count(connection, [counted(dict(row)) for row in rows])
-    return len(rows)
+    ended = [counted(dict(row)) for row in connection.execute(_NEWEST, {"most": most}).mappings()]
+    _count(connection, ended)
+    return Piece(len(ended), frozenset(task.minute - task.minute % _HOUR for task in ended))
 
 
 def count_before_erasing(connection: sa.Connection, task_id: str) -> None:
@@ -99,9 +116,9 @@ def count_before_erasing(connection: sa.Connection, task_id: str) -> None:
     _count(connection, [counted(dict(row)) for row in rows])
 
 
-def count_late(connection: sa.Connection, cell: int, ended_at: float, measures: Mapping[str, float]) -> None:
-    """Add measures that came after their task was counted, into the same cell and minute."""
-    _put(connection, _blocks_of([(cell, minute_of(ended_at), amounts_of({}, measures))]))
+def count_late(connection: sa.Connection, combination: int, ended_at: float, measures: Mapping[str, float]) -> None:
+    """Add measures that came after their task was counted, into the same cells and minute."""
+    _add(connection, [(combination, minute_of(ended_at), amounts_of({}, measures))])
 
 
 def lock_figures(connection: sa.Connection) -> None:
@@ -113,73 +130,43 @@ def lock_figures(connection: sa.Connection) -> None:
 def _count(connection: sa.Connection, ended: Sequence[CountedTask]) -> None:
     if not ended:
         return
-    cells = _cells_of(connection, {task.cell for task in ended})
-    _put(connection, _blocks_of((cells[task.cell], task.minute, task.amounts) for task in ended))
+    cells = cells_of(connection, {task.cell for task in ended})
+    _add(connection, [(cells[task.cell], task.minute, task.amounts) for task in ended])
     connection.execute(_MARK, [{"its_seq": task.seq, "its_cell": cells[task.cell]} for task in ended])
 
 
-def _blocks_of(counted_in: Iterable[tuple[int, int, Amounts]]) -> dict[Key, list[Amounts]]:
-    """Every block that a task of this cell and minute belongs to, with its amounts."""
-    blocks: dict[Key, list[Amounts]] = {}
-    for cell, minute, amounts in counted_in:
-        for length in _LENGTHS:
-            at = minute - minute % length
-            blocks.setdefault((length, cell, at), []).append(amounts)
-            blocks.setdefault((length, WHOLE, at), []).append(amounts)
-    return blocks
+def _add(connection: sa.Connection, more: Sequence[tuple[int, int, Amounts]]) -> None:
+    """Add amounts to a cell's minute and to that of all; what is made of such minutes is stale from now on."""
+    blocks: dict[tuple[int, int], list[Amounts]] = {}
+    for cell, minute, amounts in more:
+        for each in (cell, WHOLE):
+            blocks.setdefault((each, minute), []).append(amounts)
+    _put(connection, blocks)
+    for level in LEVELS[1:]:
+        length = level // MINUTE
+        moments = list({minute - minute % length for _, minute, _ in more})
+        connection.execute(_FRESHEN, {"its_level": length, "moments": moments})
+        stamp = uuid.uuid4().hex
+        connection.execute(_STALE, [{"level": length, "at": at, "stamp": stamp} for at in moments])
 
 
-def _put(connection: sa.Connection, blocks: Mapping[Key, list[Amounts]]) -> None:
-    """Add these to what is kept."""
-    kept: dict[Key, Amounts] = {}
-    for length in _LENGTHS:
-        mine = [(cell, at) for level, cell, at in blocks if level == length]
-        cells, moments = {cell for cell, _ in mine}, {at for _, at in mine}
-        asked = {"its_level": length, "cells": list(cells), "moments": list(moments)}
-        for level, cell, at, numbers, sketches in connection.execute(_KEPT, asked):
-            kept[level, cell, at] = Amounts(unpack_numbers(numbers), unpack_sketches(sketches))
+def _put(connection: sa.Connection, blocks: Mapping[tuple[int, int], list[Amounts]]) -> None:
+    """Add these to the minutes that are kept."""
+    asked = {"cells": list({cell for cell, _ in blocks}), "moments": list({at for _, at in blocks})}
+    kept = {
+        (cell, at): Amounts(unpack_numbers(numbers), unpack_sketches(sketches))
+        for cell, at, numbers, sketches in connection.execute(_KEPT, asked)
+    }
     changed, new = [], []
-    for key, more in blocks.items():
-        numbers, sketches = pack(_in_order(added_up([kept[key], *more] if key in kept else more)))
-        level, cell, at = key
-        if key in kept:
-            places = {"its_level": level, "its_cell": cell, "its_at": at}
-            changed.append({**places, "new_numbers": numbers, "new_sketches": sketches})
+    for (cell, at), more in blocks.items():
+        earlier = kept.get((cell, at))
+        if earlier is None:
+            numbers, sketches = pack(added_up(more))
+            new.append({"level": 1, "cell": cell, "at": at, "numbers": numbers, "sketches": sketches})
         else:
-            new.append({"level": level, "cell": cell, "at": at, "numbers": numbers, "sketches": sketches})
+            numbers, sketches = pack(in_order(added_up([earlier, *more])))
+            changed.append({"its_cell": cell, "its_at": at, "new_numbers": numbers, "new_sketches": sketches})
     if changed:
         connection.execute(_CHANGE, changed)
     if new:
-        connection.execute(_ADD, new)
-
-
-def _in_order(amounts: Amounts) -> Amounts:
-    """Each bucket once, where there are more than a few."""
-    if max(map(len, amounts.sketches)) <= _LOOSE * 4:
-        return amounts
-    ordered = (one if len(one) <= _LOOSE * 4 else encode(decode([one])) for one in amounts.sketches)
-    return Amounts(amounts.numbers, tuple(ordered))
-
-
-def _cells_of(connection: sa.Connection, keys: Iterable[CellKey]) -> dict[CellKey, int]:
-    """The cells of these combinations; those that are new are made."""
-    known: dict[CellKey, int] = {}
-    for cell, mode, model, strategy, language, collection in connection.execute(_CELLS):
-        known[mode, model, strategy, language, collection] = cell
-    found: dict[CellKey, int] = {}
-    for wanted in keys:
-        key = _bounded(wanted, known)
-        if key not in known:
-            values = dict(zip(DIMENSIONS, key, strict=True))
-            known[key] = connection.execute(_NEW_CELL, values).scalar_one()
-        found[wanted] = known[key]
-    return found
-
-
-def _bounded(key: CellKey, known: Mapping[CellKey, int]) -> CellKey:
-    """The combination itself while there is room for more, else with what has the most values as others."""
-    mode, _, strategy, language, collection = key
-    if key in known or len(known) < MOST_WITH_MODELS:
-        return key
-    fewer = (mode, OTHERS, strategy, language, collection)
-    return fewer if fewer in known or len(known) < MOST_CELLS else (mode, OTHERS, strategy, language, OTHERS)
+        connection.execute(_NEW, new)

@@ -219,8 +219,8 @@ figure_cells = sa.Table(
     sa.UniqueConstraint("mode", "model", "strategy", "language", "collection"),
 )
 
-#: Ended tasks by minute, hour, day and 30 days: of one cell, or of all (cell 0). `level` and `at` are minutes; the rest
-#: is packed as in `metrics.counted`.
+#: Ended tasks by minute, hour, quarter of a day, day and 30 days: those of one cell, or all (cell 0). `level` and `at`
+#: are minutes; the rest is packed as in `metrics.counted`.
 figures = sa.Table(
     "figures",
     metadata,
@@ -229,5 +229,16 @@ figures = sa.Table(
     sa.Column("at", sa.Integer, primary_key=True),
     sa.Column("numbers", sa.LargeBinary, nullable=False),
     sa.Column("sketches", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Hours and longer in which tasks were counted since their figures were made of shorter ones, if they ever were.
+#: `stamp` is another each time.
+stale_figures = sa.Table(
+    "stale_figures",
+    metadata,
+    sa.Column("level", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Integer, primary_key=True),
+    sa.Column("stamp", sa.String(32), nullable=False),
     sqlite_with_rowid=False,
 )

@@ -1,4 +1,4 @@
-"""Figures of ended tasks by minute, hour, day and 30 days. Tasks of before are counted while the service runs."""
+"""Figures of ended tasks by minute and longer. Tasks there are already are counted while the service runs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -37,6 +37,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("level", "cell", "at", name=op.f("pk_figures")),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "stale_figures",
+        sa.Column("level", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("stamp", sa.String(length=32), nullable=False),
+        sa.PrimaryKeyConstraint("level", "at", name=op.f("pk_stale_figures")),
+        sqlite_with_rowid=False,
+    )
     op.add_column("tasks", sa.Column("figure_cell", sa.Integer(), nullable=True))
     op.create_index("ix_tasks_uncounted", "tasks", ["seq"], sqlite_where=_UNCOUNTED, postgresql_where=_UNCOUNTED)
     op.create_index(
@@ -52,5 +60,6 @@ def downgrade() -> None:
     op.drop_index("ix_tasks_ended", "tasks", sqlite_where=_ENDED)
     op.drop_index("ix_tasks_uncounted", "tasks", sqlite_where=_UNCOUNTED)
     op.drop_column("tasks", "figure_cell")
+    op.drop_table("stale_figures")
     op.drop_table("figures")
     op.drop_table("figure_cells")
