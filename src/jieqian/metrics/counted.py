@@ -116,7 +116,7 @@ def minute_of(ended_at: float) -> int:
 
 def counted(row: Mapping[str, Any]) -> CountedTask:
     """What an ended task's row adds. Whatever its timings hold, it is counted."""
-    timings = _read(row["timings"])
+    timings = timings_read(row["timings"])
     status, hit = Status(row["status"]), timings.get("cache_hit")
     is_hit = hit in ("exact", "semantic")
     attempts = _whole(timings.get("attempts"), 1000)
@@ -156,7 +156,7 @@ def counted(row: Mapping[str, Any]) -> CountedTask:
     )
 
 
-def _read(kept: Any) -> Mapping[str, Any]:
+def timings_read(kept: Any) -> Mapping[str, Any]:
     """The timings as the database has them: text, or what its driver made of it. What cannot be read tells nothing."""
     try:
         read = json.loads(kept) if isinstance(kept, str) else kept
