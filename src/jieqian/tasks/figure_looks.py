@@ -210,8 +210,18 @@ def _point(at: int, found: Tally | None) -> Point:
     if found is None:
         return Point(at=at, tasks=0, errors=0, mean=None, p50=None, p95=None)
     its = found.spread("total")
-    errors = found["failed"] + found["degraded"]
-    return Point(at=at, tasks=found["tasks"], errors=errors, mean=its.mean, p50=its.p50, p95=its.p95)
+    return Point(
+        at=at,
+        tasks=found["tasks"],
+        errors=found["failed"] + found["degraded"],
+        failed=found["failed"],
+        degraded=found["degraded"],
+        cache_exact=found["cache_exact"],
+        cache_semantic=found["cache_semantic"],
+        mean=its.mean,
+        p50=its.p50,
+        p95=its.p95,
+    )
 
 
 def _histogram(found: Tally) -> Histogram:
