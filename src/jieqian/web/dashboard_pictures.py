@@ -305,7 +305,7 @@ def _waterfall(task: SlowTask, place: int, t: Texts) -> Picture:
             stage_name(t, bar.name),
             time_text(bar.start_ms),
             time_text(bar.ms),
-            "" if bar.known else t("dashboard.worked_out"),
+            t("dashboard.worked_out") if bar.kind == "section" and not bar.known else "",
         ]
         for bar in bars
     ]
