@@ -85,7 +85,7 @@ class StoredFigures:
 
     def __init__(self, store: Looked, live: Callable[[], Awaitable[Live]]) -> None:
         self._look = store.look_at_figures
-        self.live = live
+        self._live = live
 
     async def summary(self, span: Span, which: Which) -> Summary:
         """See `Dashboard.summary`."""
@@ -143,6 +143,10 @@ class StoredFigures:
         """See `Dashboard.progress`."""
         waiting = await self._look(lambda connection: int(connection.execute(_WAITING).scalar_one()))
         return Progress(waiting=waiting, at_most=MOST_WAITING)
+
+    async def live(self) -> Live:
+        """See `Dashboard.live`."""
+        return await self._live()
 
 
 def tally(connection: sa.Connection, span: Span, which: Which, measures: tuple[str, ...]) -> Tally:
@@ -202,8 +206,8 @@ def _cells(known: Mapping[CellKey, int], which: Which, by: Dimension | None, lev
 
 
 def _summary(found: Tally) -> Summary:
-    numbers: dict[str, Any] = {name: found[name] for name in (*COUNTS, *AMOUNTS)}
-    return Summary(**numbers, **{name: found.spread(name) for name in _SUMMED_UP})
+    told: dict[str, Any] = {name: found[name] for name in (*COUNTS, *AMOUNTS)}
+    return Summary(**told | {name: found.spread(name) for name in _SUMMED_UP})
 
 
 def _point(at: int, found: Tally | None) -> Point:
