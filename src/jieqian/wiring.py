@@ -56,7 +56,6 @@ from jieqian.tasks.limits import RateLimit
 from jieqian.tasks.sql_store import SqlTaskStore
 from jieqian.tasks.store import Accepted, FromCache
 from jieqian.tasks.task import Mode, NewTask, Status, StrategyName, Task
-from jieqian.testing.made_up_dashboard import MadeUpDashboard
 from jieqian.worker.doorbell import InProcessDoorbell
 from jieqian.worker.place import Place
 from jieqian.worker.pool import WorkerPool
@@ -94,7 +93,6 @@ class House:
         self.webhook = make_webhook(settings, self.store)
         self.lots = offered_lots(settings)
         self.drafts = Drafts(settings.data_dir, self.lots)
-        self.dashboard = MadeUpDashboard()
         self.gauge = Gauge(self.store, lambda: self.engines.in_use(), self._is_busy)
         self.warmer = Warmer(self._is_busy)
         modes = Modes(settings, self.gauge)
