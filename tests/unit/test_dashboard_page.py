@@ -23,7 +23,7 @@ from jieqian.web.admin_door import AdminDoor
 from jieqian.web.admin_pages import AdminHouse, admin_pages_router
 from jieqian.web.dashboard import dashboard_router
 from jieqian.web.dashboard_filters import read_asked, wall_clock
-from jieqian.web.dashboard_words import count_text, range_text, rate_text, share_text, target_text, time_text
+from jieqian.web.dashboard_words import count_text, range_text, rate_text, share_text, step_text, target_text, time_text
 from jieqian.web.drawing import Drawer
 from jieqian.web.pages import PagesHouse, mount_static, pages_router
 from jieqian.web.rendering import load_pages
@@ -330,6 +330,13 @@ def test_figures_in_words() -> None:
     assert shares == "– 0_% <0.1_% 0.4_% 13_% 100_%".replace("_", "\xa0").split(" ")
     assert [rate_text(rate) for rate in (None, 1.04, 58.26)] == ["–", "1.04", "58.3"]
     assert [count_text(count) for count in (None, 0, 1_204_000)] == ["–", "0", "1,204,000"]
+    steps = [step_text(seconds) for seconds in (60, 1200, 7200, 604_800)]
+    assert steps == ["1\xa0min", "20\xa0min", "2\xa0h", "7\xa0d"]
+        "1\xa0min",
+        "20\xa0min",
+        "2\xa0h",
+        "7\xa0d",
+    ]
     assert range_text((12_000, 18_000), "ms") == "12–18\xa0s"
     assert range_text((0.1, 0.2), "share") == "10–20\xa0%"
     assert target_text(Mark(unit="ms"), str) is None

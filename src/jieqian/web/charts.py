@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+from unicodedata import east_asian_width
 
 Spec = dict[str, Any]
 
@@ -124,7 +125,8 @@ def histogram(edges: Sequence[float | None], counts: Sequence[int], marks: Seque
     closed = [edge for edge in edges if edge is not None]
     names = [*(f"{edge:g}" for edge in closed), *(["∞"] if len(closed) < len(edges) else [])]
     bars = [{"from": place + 0.04, "to": place + 0.96, "n": count} for place, count in enumerate(counts)]
-    across_scale = {"domain": [0, max(1, len(counts))], "nice": False, "zero": False}
+    end = max(1, len(counts)) * 1.12  # room for the last label
+    across_scale = {"domain": [0, end], "nice": False, "zero": False}
     axis = {
         "values": list(range(len(names))),
         "labelExpr": f"{_words(names)}[datum.value]",
@@ -147,8 +149,9 @@ def histogram(edges: Sequence[float | None], counts: Sequence[int], marks: Seque
     top = max(counts, default=0) or 1
     for place, mark in enumerate(sorted(marks, key=lambda mark: mark.at)):
         at = _place_of(mark.at, closed)
-        room = (1 - at / len(counts)) * WIDE * 0.86
-        layers += _upright(at, mark, top * (1.2 - 0.1 * place), right=len(mark.label) * 7 > room)
+        room = (1 - at / end) * WIDE * 0.86
+        right = place < len(marks) - 1 or _wide(mark.label) > room
+        layers += _upright(at, mark, top * (1.2 - 0.1 * place), right=right)
     return _picture({"layer": layers})
 
 
@@ -371,6 +374,11 @@ def _words(names: Sequence[str]) -> str:
 def _units(text: str) -> list[int]:
     raw = text.encode("utf-16-be")
     return [int.from_bytes(raw[place : place + 2], "big") for place in range(0, len(raw), 2)]
+
+
+def _wide(text: str) -> float:
+    """About how wide it is in a picture; only the reader's browser knows."""
+    return sum(12.0 if east_asian_width(character) in "WF" else 6.6 for character in _cut(text))
 
 
 def _cut(text: str) -> str:

@@ -25,7 +25,7 @@ from jieqian.web.rendering import load_pages
 from jieqian.web.texts import Texts, page_language
 
 #: How long a page waits for its pictures: the first of all takes a second. What is not there then comes with the next.
-_DRAWING_SECONDS = 1.5
+_DRAWING_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

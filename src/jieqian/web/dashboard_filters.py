@@ -70,7 +70,8 @@ def _span(fields: Mapping[str, str], faults: dict[str, str], now: float) -> tupl
     for end in ("since", "until"):
         if end in fields:
             try:
-                times[end] = datetime.fromisoformat(fields[end]).astimezone().timestamp()
+                read = datetime.fromisoformat(fields[end]).astimezone()
+                times[end], fields[end] = read.timestamp(), read.strftime(_FORM)
             except (ValueError, OverflowError, OSError):  # no time, or none that this machine has a clock for
                 faults[end] = "dashboard.fault_time"
     if not times or faults.keys() & {"since", "until"}:

@@ -11,7 +11,7 @@ from jieqian.web import charts
 from jieqian.web.charts import Spec
 from jieqian.web.dashboard_filters import wall_clock, wall_ms
 from jieqian.web.dashboard_view import Figures, stage_name
-from jieqian.web.dashboard_words import count_text, range_text, share_text, time_text
+from jieqian.web.dashboard_words import count_text, range_text, share_text, step_text, time_text
 from jieqian.web.texts import Texts
 
 #: So many of the slowest tasks have a picture of their own.
@@ -275,7 +275,7 @@ def _load(series: Series, summary: Summary, t: Texts) -> Picture:
             "dashboard.load_told",
             tasks=summary.tasks,
             most=count_text(busiest.tasks),
-            minutes=count_text(series.step_seconds / 60),
+            step=step_text(series.step_seconds),
         )
     rows = [[_moment(point.at, series), count_text(point.tasks)] for point in reversed(there)]
     spec = charts.bars_over_time(moments, series.step_seconds * 1000, [line], [], up=t("dashboard.readings"))

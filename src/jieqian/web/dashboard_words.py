@@ -24,6 +24,14 @@ def time_text(ms: float | None) -> str:
     return f"{ms / 1000:,.0f}{_GAP}s" if ms < 600_000 else f"{ms / 60_000:,.0f}{_GAP}min"
 
 
+def step_text(seconds: int) -> str:
+    """`20 min`, `2 h`, `7 d`: how long a step of a series is."""
+    for unit, length in (("d", 86_400), ("h", 3600)):
+        if seconds >= length:
+            return f"{seconds / length:g}{_GAP}{unit}"
+    return f"{seconds / 60:g}{_GAP}min"
+
+
 def share_text(share: float | None) -> str:
     """`13 %`, `0.4 %`, `<0.1 %`."""
     if share is None:

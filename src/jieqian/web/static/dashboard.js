@@ -1,7 +1,7 @@
 // The dashboard while it is looked at: the page is asked for again, and what has changed in it is put in its place.
 const EVERY = 5000;
 // A service that is gone is asked less often.
-const WHILE_GONE = 10000;
+const WHILE_GONE = 8000;
 const LONGEST = 20000;
 const pause = document.getElementById("pause");
 const state = document.getElementById("live-state");
@@ -68,7 +68,7 @@ async function refresh() {
     const options = { headers: { Accept: "text/html" }, cache: "no-store", signal: AbortSignal.timeout(LONGEST) };
     const answer = await fetch(location.href, options);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (answer.status === 403) {
+    if (page.querySelector("#token")) {
       say("ended");
       stop();
     } else if (page.querySelector("#board")) {
