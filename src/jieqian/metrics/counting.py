@@ -93,6 +93,10 @@ class FigureCounting:
             except StoreError as error:
                 logger.error("cannot count ended tasks: %s", error, extra={"action": "figures_failed"})
                 is_more = False
+            except Exception:
+                # Whatever it is, later tasks are still to be counted, and no reading is concerned.
+                logger.exception("cannot count ended tasks", extra={"action": "figures_failed"})
+                is_more = False
             if is_more:
                 await asyncio.sleep(min(_RESTS * (time.perf_counter() - begun), _LONGEST_REST))
             elif await self._ended.wait(_LOOK_SECONDS):

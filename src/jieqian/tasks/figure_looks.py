@@ -174,6 +174,8 @@ def tallies(
     found: dict[Group, Tally] = {}
     for blocks in blocks_of(span, coarsest=up_to, stale=stale):
         values = _cells(known, which, by, blocks.level)
+        if not values:
+            continue
         asked = {
             "its_level": blocks.level // MINUTE,
             "cells": list(values),
@@ -261,13 +263,14 @@ def _part(value: str, found: Tally) -> Part:
 
 
 def _slowest(connection: sa.Connection, span: Span, which: Which, limit: int) -> tuple[SlowTask, ...]:
-    known = all_cells(connection)
-    asked = {"since": float(span.since), "until": float(span.until), "most": limit}
+    asked: dict[str, Any] = {"since": float(span.since), "until": float(span.until), "most": limit}
+    query = _SLOWEST
     if which.wanted():
-        cells = list(_cells(known, which, None, MINUTE))
-        numbers = connection.execute(_SLOWEST_OF_CELLS, {**asked, "cells": cells}).scalars().all()
-    else:
-        numbers = connection.execute(_SLOWEST, asked).scalars().all()
+        query = _SLOWEST_OF_CELLS
+        asked["cells"] = list(_cells(all_cells(connection), which, None, MINUTE))
+    numbers = connection.execute(query, asked).scalars().all() if asked.get("cells", True) else []
+    if not numbers:
+        return ()
     rows = connection.execute(_SLOW_TASKS, {"numbers": list(numbers)}).mappings()
     return tuple(_slow_task(row) for row in rows)
 
