@@ -59,7 +59,7 @@ def read_asked(params: Mapping[str, str], values: Values, now: float) -> Asked:
     return Asked(name=name, span=span, which=Which(**wanted), fields=fields, faults=faults)
 
 
-def _span(fields: Mapping[str, str], faults: dict[str, str], now: float) -> tuple[str, Span]:
+def _span(fields: dict[str, str], faults: dict[str, str], now: float) -> tuple[str, Span]:
     name = fields.get("span", USUAL)
     if name not in SPANS:
         if name != CHOSEN:
