@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,20 +12,27 @@ from playwright.sync_api import Browser, Page, expect
 
 from browser.test_looks import _CONTRASTS, _SMALL_TARGETS
 from browser.visiting import OpenPage, Site, ask, faults, wait_for_end
+from jieqian.testing.ollama_server import MODELS
+from jieqian.testing.wire_process import wire_server
 
 TOKEN = "a-token-for-browsers-1"
+HOSTILE = "<img src=x onerror=alert(1)>\x1b[31m\"'&" + "long" * 30 + ":7b"
 
 
 @pytest.fixture(scope="module")
-def watched(browser: Browser, model_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    settings = {"llm_provider": "ollama", "llm_base_url": model_url, "llm_model": "qwen2.5:7b"}
-    settings |= {"admin_token": TOKEN, "measure_models": "false", "collections": "yuelao"}
-    site = Site(tmp_path_factory.mktemp("dashboard") / "data", **settings)
-    site.start()
-    try:
-        yield site
-    finally:
-        site.end()
+def watched(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Readings by a model whose server calls it by a name that is not meant well."""
+    with wire_server("ollama") as process:
+        body = json.dumps({HOSTILE: MODELS["qwen2.5:7b"]}).encode()
+        urllib.request.urlopen(urllib.request.Request(f"{process.url}/_models", data=body), timeout=10).close()
+        settings = {"llm_provider": "ollama", "llm_base_url": process.url, "llm_model": HOSTILE}
+        settings |= {"admin_token": TOKEN, "measure_models": "false", "collections": "yuelao"}
+        site = Site(tmp_path_factory.mktemp("dashboard") / "data", **settings)
+        site.start()
+        try:
+            yield site
+        finally:
+            site.end()
 
 
 def read(open_page: OpenPage, site: Site, *questions: str) -> None:
@@ -92,6 +100,8 @@ def test_figures_of_real_readings_come_in_while_it_is_watched(watched: Site, ope
         True,
         True,
     ]
+    expect(page.locator("table.parts")).to_contain_text("<img src=x onerror=alert(1)>")
+    assert page.locator("main img").count() == 0
     assert page.locator("body").inner_text().count("Will it go well") == 0
     assert page.locator(".picture script, .picture [style], .picture [href]").count() == 0
 
@@ -111,12 +121,12 @@ def test_filters_and_refresh_need_no_script(watched: Site, open_page: OpenPage) 
     expect(page.locator("#pause")).to_be_hidden()
     before = page.inner_text("#figure-tasks .value")
     page.click("#filters > summary")
-    page.select_option("#model", "qwen2.5:7b")
+    page.select_option("#model", HOSTILE)
     page.click(".filters button")
-    expect(page.locator("#model")).to_have_value("qwen2.5:7b")
+    expect(page.locator("#model")).to_have_value(HOSTILE)
     assert 0 < int(page.inner_text("#figure-tasks .value")) <= int(before)
     page.click("#refresh")
-    expect(page.locator("#model")).to_have_value("qwen2.5:7b")
+    expect(page.locator("#model")).to_have_value(HOSTILE)
     page.fill("#until", "2001-01-01T00:00")
     page.fill("#since", "2002-01-01T00:00")
     page.click(".filters button")

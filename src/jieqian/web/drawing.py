@@ -11,6 +11,7 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -30,6 +31,7 @@ _MOST_KEPT = 96
 _CHILD = (sys.executable, "-m", "jieqian.web.drawing_child")
 
 
+@cache
 def can_draw() -> bool:
     """Whether the library is installed."""
     return find_spec(LIBRARY) is not None

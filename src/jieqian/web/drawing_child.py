@@ -11,6 +11,7 @@ elements, null for what could not be drawn. It ends when stdin is closed.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from xml.etree import ElementTree
 
@@ -21,11 +22,15 @@ _PLACES = frozenset({"viewBox", "transform", "d", "x", "y", "x1", "x2", "y1", "y
 _LOOKS = frozenset({"fill", "stroke", "opacity", "fill-opacity", "stroke-opacity", "stroke-width", "stroke-dasharray"})
 _LOOKS_OF_TEXT = frozenset({"text-anchor", "font-size", "font-weight"})
 _ATTRIBUTES = _PLACES | _LOOKS | _LOOKS_OF_TEXT
+#: Readings come first.
+_NICE = 5
 _SVG = "{http://www.w3.org/2000/svg}"
 
 
 def main() -> int:
     """Draw until stdin is closed; 3 where the library is missing."""
+    if sys.platform != "win32":
+        os.nice(_NICE)
     try:
         import vl_convert
     except ImportError:
