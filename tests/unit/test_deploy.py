@@ -12,7 +12,11 @@ from starlette.routing import Route
 
 from jieqian.api import health
 from jieqian.settings import OWN_FIRST_PARTS
+from jieqian.testing.made_up_dashboard import MadeUpDashboard
+from jieqian.web.admin_door import AdminDoor
 from jieqian.web.admin_pages import AdminHouse, admin_pages_router
+from jieqian.web.dashboard import dashboard_router
+from jieqian.web.drawing import Drawer
 from jieqian.web.pages import PagesHouse, mount_static, pages_router
 
 ROOT = Path(__file__).parents[2]
@@ -35,8 +39,10 @@ def test_every_example_is_in_the_docs_and_is_plain_ascii(file: str) -> None:
 
 def test_no_base_path_can_begin_as_a_path_of_the_services_own_does() -> None:
     pages = pages_router(cast(PagesHouse, None))  # only its addresses are looked at
-    admin = admin_pages_router(cast(AdminHouse, None))
-    routes = [*pages.routes, *admin.routes, *health.router.routes]
+    door = AdminDoor("", None)
+    dashboard = dashboard_router(MadeUpDashboard(), door, Drawer())
+    admin = admin_pages_router(cast(AdminHouse, None), door)
+    routes = [*pages.routes, *dashboard.routes, *admin.routes, *health.router.routes]
     paths = [route.path for route in routes if isinstance(route, Route)]
     app = FastAPI()
     mount_static(app)

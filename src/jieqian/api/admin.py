@@ -8,7 +8,16 @@ from typing import Any
 from fastapi import APIRouter, Depends
 
 from jieqian import __version__
-from jieqian.api import admin_backup, admin_cache, admin_collections, admin_corpus, admin_faq, admin_keys, admin_models
+from jieqian.api import (
+    admin_backup,
+    admin_cache,
+    admin_collections,
+    admin_corpus,
+    admin_faq,
+    admin_keys,
+    admin_metrics,
+    admin_models,
+)
 from jieqian.api.callers import require_operator
 from jieqian.api.house import Housed
 
@@ -20,6 +29,7 @@ router.include_router(admin_faq.router)
 router.include_router(admin_corpus.router)
 router.include_router(admin_collections.router)
 router.include_router(admin_backup.router)
+router.include_router(admin_metrics.router)
 
 
 @router.get("/service")

@@ -19,7 +19,11 @@ from jieqian.api.problems import add_problem_handlers
 from jieqian.api.proxied import BasePath, TrustedProxies
 from jieqian.api.transport import HeadAsGet, TellsFaults, TimelyBodies, Uploads
 from jieqian.api.visits import Visits
+from jieqian.web.admin_door import AdminDoor
 from jieqian.web.admin_pages import admin_pages_router
+from jieqian.web.dashboard import dashboard_router
+from jieqian.web.drawing import Drawer
+from jieqian.web.faq_pages import faq_pages_router
 from jieqian.web.pages import mount_static, nothing_here, pages_router
 from jieqian.wiring import House
 
@@ -40,6 +44,8 @@ NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False, operati
 
 def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
     """The application over a house, which it starts and stops."""
+    drawer = Drawer()
+    door = AdminDoor(house.secret, house.settings.admin_token)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -47,6 +53,7 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
         try:
             yield
         finally:
+            await drawer.close()
             await house.stop()
 
     app = FastAPI(
@@ -68,7 +75,9 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
     app.include_router(api)
     app.include_router(health.router)
     app.include_router(pages_router(house))
-    app.include_router(admin_pages_router(house))
+    app.include_router(dashboard_router(house.dashboard, door, drawer))
+    app.include_router(admin_pages_router(house, door))
+    app.include_router(faq_pages_router(house, door))
     mount_static(app)
     app.add_middleware(TellsFaults)
     app.add_middleware(TimelyBodies, uploads=app.state.uploads)

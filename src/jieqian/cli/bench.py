@@ -218,6 +218,27 @@ def plan(
     _run(lambda advance: benchmark.measure(check, advance), out, as_json)
 
 
+@app.command()
+def dashboard(
+    tasks: Annotated[int, typer.Option(help="Ended tasks.", min=1000, max=10_000_000)] = 1_000_000,
+    days: Annotated[int, typer.Option(help="Over so many days.", min=1, max=3650)] = 60,
+    runs: Annotated[int, typer.Option(help="Times each panel is asked for each span and filter.", min=1)] = 5,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keep the filled database there, or use the one an earlier run kept.")
+    ] = None,
+    out: Out = _OUT,
+    as_json: Json = False,
+) -> None:
+    """How long the dashboard's panels take over many tasks, what counting costs, how near its percentiles are.
+
+    Example: jieqian bench dashboard --tasks 100000 --out report
+    """
+    from jieqian.bench import dashboard as benchmark
+
+    asked = benchmark.Plan(tasks=tasks, days=days, runs=runs, folder=folder)
+    _run(lambda advance: benchmark.measure(asked, advance), out, as_json)
+
+
 def _run(measure: Callable[[Advance], Awaitable[Report]], out: Path, as_json: bool) -> None:
     from jieqian.bench.charts import EXTRA, can_draw
 

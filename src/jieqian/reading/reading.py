@@ -15,6 +15,7 @@ from jieqian.tasks.task import Task
 TIMING_KEYS = (
     *("task_id", "queue_wait_ms", "poem_lookup_ms", "rag_retrieval_ms", "llm_generation_ms", "validation_ms"),
     *("other_ms", "total_time_ms", "faq_ms", "time_to_first_event_ms", "time_to_first_token_ms", "section_ms"),
+    "section_start_ms",
     *("attempts", "prompt_tokens", "completion_tokens", "tokens_per_second", "cache_hit", "sections_from_model"),
     *("degraded", "llm_provider", "llm_model", "llm_stream_enabled", "mode", "strategy", "language", "collection"),
     *("lot", "model_error", "retrieval", "cache_created_at", "cache_similarity", "cache_task_id"),

@@ -60,6 +60,7 @@ class Record:
         self._facts: dict[str, Any] = {
             key: value for key, value in task.timings.items() if key not in self.watch.measured()
         }
+        self._starts: dict[str, float] = dict(self._facts.get("section_start_ms") or {})
         speed = self._facts.get("tokens_per_second")
         self._token_seconds = self._facts["completion_tokens"] / speed if speed else 0.0
 
@@ -175,6 +176,7 @@ class Record:
 
     def _start(self, section: SectionName, attempt: int) -> None:
         self._started[section] = time.perf_counter()
+        self._starts[section.value] = round(self.watch.now_ms(), 1)
         self._frames.add(SectionStarted(section, attempt, SECTIONS.index(section) + 1, len(SECTIONS)))
 
     def section_text(self, section: SectionName, text: str) -> None:
@@ -323,6 +325,9 @@ class Record:
             **self.watch.measured(),
             "attempts": self.attempts,
             "section_ms": {name.value: section.ms for name, section in finished.items()},
+            "section_start_ms": {
+                name.value: self._starts[name.value] for name in finished if name.value in self._starts
+            },
             "sections_from_model": from_model,
             "degraded": from_model < len(finished),
         }

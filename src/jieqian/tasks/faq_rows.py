@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from jieqian.errors import ChangedMeanwhile, UnknownFaqEntry
 from jieqian.faq.entry import FaqBulk, FaqEntry, FaqMadeBy, FaqReviewed, FaqStatus
 from jieqian.languages import Language
+from jieqian.tasks.figure_rows import count_late, lock_figures
 from jieqian.tasks.tables import faq_entries, faq_hits, faq_unanswered, tasks
 
 Result = TypeVar("Result")
@@ -154,9 +155,16 @@ class FaqRows:
         ended = sa.and_(tasks.c.id == task_id, tasks.c.ended_at.is_not(None))
 
         def add(connection: sa.Connection) -> None:
-            measured = connection.execute(sa.select(tasks.c.timings).where(ended)).scalar()
-            if measured is not None:
-                connection.execute(sa.update(tasks).where(ended).values(timings={**measured, **timings}))
+            lock_figures(connection)  # it is counted before or after this, not meanwhile
+            query = sa.select(tasks.c.timings, tasks.c.figure_cell, tasks.c.ended_at).where(ended)
+            found = connection.execute(query).one_or_none()
+            if found is None:
+                return
+            measured, cell, ended_at = found
+            connection.execute(sa.update(tasks).where(ended).values(timings={**measured, **timings}))
+            faq_ms = timings.get("faq_ms")
+            if cell is not None and faq_ms is not None and measured.get("faq_ms") is None:
+                count_late(connection, cell, ended_at, {"faq": float(faq_ms)})
 
         await self._write(add, durable=False)
 

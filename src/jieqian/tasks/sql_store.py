@@ -22,6 +22,7 @@ from jieqian.tasks.database import begins_another_boot, open_engine, rewrite_a_p
 from jieqian.tasks.desk_rows import DeskRows
 from jieqian.tasks.faq_rows import FaqRows, forget_task
 from jieqian.tasks.faq_use_rows import FaqUseRows, count_ended
+from jieqian.tasks.figure_rows import FigureRows, count_before_erasing
 from jieqian.tasks.lease_rows import CLAIM, hold
 from jieqian.tasks.notice_rows import NoticeRows, add_notice, forget_notice
 from jieqian.tasks.share_rows import ShareRows, forget_share
@@ -40,7 +41,7 @@ def announce_nothing(_task_id: str, _events: Sequence[StoredEvent]) -> None:
     """For a store nobody listens to (a command line, a migration)."""
 
 
-class SqlTaskStore(DeskRows, FaqRows, FaqUseRows, AnswerRows, ShareRows, NoticeRows):
+class SqlTaskStore(DeskRows, FaqRows, FaqUseRows, AnswerRows, ShareRows, NoticeRows, FigureRows):
     """`TaskStore` over a database whose schema is up to date (`tasks.database.migrate`)."""
 
     def __init__(
@@ -284,6 +285,7 @@ class SqlTaskStore(DeskRows, FaqRows, FaqUseRows, AnswerRows, ShareRows, NoticeR
 
         def delete(connection: sa.Connection) -> None:
             rows.row_of(connection, task_id, caller)
+            count_before_erasing(connection, task_id)
             forget_task(connection, task_id)
             forget_answers(connection, task_id)
             forget_share(connection, task_id)

@@ -13,6 +13,8 @@ metadata = sa.MetaData(
     }
 )
 
+_UNCOUNTED = "ended_at is not null and figure_cell is null"
+
 tasks = sa.Table(
     "tasks",
     metadata,
@@ -46,6 +48,8 @@ tasks = sa.Table(
     sa.Column("timings", sa.JSON, nullable=False),
     sa.Column("sources", sa.JSON, nullable=False),
     sa.Column("error", sa.JSON(none_as_null=True)),
+    # In which of `figure_cells` it was counted; null: not yet.
+    sa.Column("figure_cell", sa.Integer),
     sa.CheckConstraint("status in ('queued', 'running', 'completed', 'failed', 'stopped')", name="status"),
     sa.CheckConstraint(
         "(status = 'running') = (lease_token is not null and lease_expires_at is not null)", name="lease_while_running"
@@ -57,6 +61,13 @@ tasks = sa.Table(
     sa.Index("ix_tasks_caller_seq", "caller", "seq"),
     sa.Index("ix_tasks_waiting", "status", "seq", sqlite_where=sa.text("status in ('queued', 'running')")),
     sa.Index("ix_tasks_mode_seq", "mode", "seq"),
+    sa.Index("ix_tasks_uncounted", "seq", sqlite_where=sa.text(_UNCOUNTED), postgresql_where=sa.text(_UNCOUNTED)),
+    sa.Index(
+        "ix_tasks_ended",
+        *("ended_at", "total_time_ms", "figure_cell", "seq"),
+        sqlite_where=sa.text("ended_at is not null"),
+        postgresql_where=sa.text("ended_at is not null"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -67,6 +78,8 @@ _running: sa.ColumnElement[str] = sa.literal_column("'running'")
 UNENDED = tasks.c.status.in_([_queued, _running])
 IS_QUEUED = sa.and_(UNENDED, tasks.c.status == _queued)
 IS_RUNNING = sa.and_(UNENDED, tasks.c.status == _running)
+#: Ended, and in no roll-up yet.
+UNCOUNTED = sa.and_(tasks.c.ended_at.is_not(None), tasks.c.figure_cell.is_(None))
 
 sections = sa.Table(
     "sections",
@@ -219,4 +232,40 @@ faq_unanswered = sa.Table(
     sa.Column("passages", sa.Boolean(create_constraint=True, name="passages"), nullable=False),
     sa.Column("created_at", sa.Float, nullable=False),
     sa.Index("ix_faq_unanswered_created_at", "created_at"),
+)
+
+figure_cells = sa.Table(
+    "figure_cells",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("model", sa.String(200), nullable=False),
+    sa.Column("strategy", sa.String(16), nullable=False),
+    sa.Column("language", sa.String(8), nullable=False),
+    sa.Column("collection", sa.String(64), nullable=False),
+    sa.UniqueConstraint("mode", "model", "strategy", "language", "collection"),
+)
+
+#: Ended tasks by minute, hour, quarter of a day, day and 30 days: those of one cell, or all (cell 0). `level` and `at`
+#: are minutes; the rest is packed as in `metrics.counted`.
+figures = sa.Table(
+    "figures",
+    metadata,
+    sa.Column("level", sa.Integer, primary_key=True),
+    sa.Column("cell", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Integer, primary_key=True),
+    sa.Column("numbers", sa.LargeBinary, nullable=False),
+    sa.Column("sketches", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Hours and longer in which tasks were counted since their figures were made of shorter ones, if they ever were.
+#: `stamp` is another each time.
+stale_figures = sa.Table(
+    "stale_figures",
+    metadata,
+    sa.Column("level", sa.Integer, primary_key=True),
+    sa.Column("at", sa.Integer, primary_key=True),
+    sa.Column("stamp", sa.String(32), nullable=False),
+    sqlite_with_rowid=False,
 )

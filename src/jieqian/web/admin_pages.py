@@ -1,9 +1,9 @@
-"""The admin pages: sign in; others' lots uploaded, looked at, mended, published and withdrawn. No script is needed."""
+"""The admin pages of collections: lots uploaded, looked at, mended, published, withdrawn. No script is needed."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from fastapi import APIRouter
@@ -14,19 +14,17 @@ from jieqian.api.addresses import path_for
 from jieqian.api.uploading import receive_form
 from jieqian.errors import (
     ChangedMeanwhile,
-    CrossSiteRequest,
     EntryRefused,
     JieqianError,
     NotSignedIn,
-    RateLimited,
     UnknownCollection,
-    UnknownFaqEntry,
 )
 from jieqian.lots.importing.drafts import Drafts, Seen, columns_told, wish_of
 from jieqian.lots.importing.entries import mark_of
 from jieqian.lots.importing.mending import mark_of_collection
 from jieqian.lots.lot import TOPICS, Polarity
 from jieqian.settings import Settings
+from jieqian.web.admin_door import AdminDoor
 from jieqian.web.admin_forms import (
     COLUMN_FIELDS,
     MOST_FIELDS,
@@ -42,30 +40,21 @@ from jieqian.web.admin_forms import (
     page_number,
     told_columns,
 )
-from jieqian.web.faq_house import FaqHouse
-from jieqian.web.faq_pages import faq_routes
-from jieqian.web.forms import read_fields
-from jieqian.web.rendering import load_pages, render
-from jieqian.web.sign_in import SignedIn, SignIns, expect_own_page
+from jieqian.web.rendering import load_pages
+from jieqian.web.sign_in import SignedIn, expect_own_page
 
 LOTS_A_PAGE = 20
 #: Numbers that are missing, so many of them as links.
 _MOST_MISSING = 200
 _STEPS = ("publish", "withdraw", "discard")
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-class AdminHouse(FaqHouse, Protocol):
+class AdminHouse(Protocol):
     """What the admin pages need of the running service."""
 
     @property
     def settings(self) -> Settings:
-        """Where the data lies, and ADMIN_TOKEN."""
-        ...
-
-    @property
-    def secret(self) -> str:
-        """What signs."""
+        """Where the data lies."""
         ...
 
     @property
@@ -74,17 +63,16 @@ class AdminHouse(FaqHouse, Protocol):
         ...
 
 
-def admin_pages_router(house: AdminHouse) -> APIRouter:
-    """The admin pages as routes."""
+def admin_pages_router(house: AdminHouse, door: AdminDoor) -> APIRouter:
+    """The pages as routes, and those of signing in and out."""
     load_pages()
-    pages = _AdminPages(house)
+    pages = _AdminPages(house, door)
     router = APIRouter(prefix="/admin", include_in_schema=False)
     look, send = ["GET", "HEAD"], ["POST"]
     one = "/collections/{collection}"
     for path, endpoint, methods, name in (
-        ("", pages.door, look, "admin"),
-        ("/sign-in", pages.sign_in, send, "admin_sign_in"),
-        ("/sign-out", pages.sign_out, send, "admin_sign_out"),
+        ("/sign-in", door.sign_in, send, "admin_sign_in"),
+        ("/sign-out", door.sign_out, send, "admin_sign_out"),
         ("/collections", pages.collections, look, "admin_collections"),
         ("/collections", pages.upload, send, "admin_upload"),
         (one, pages.collection, look, "admin_collection"),
@@ -94,70 +82,25 @@ def admin_pages_router(house: AdminHouse) -> APIRouter:
         (f"{one}/lots/{{number}}", pages.lot, look, "admin_lot"),
         (f"{one}/lots/{{number}}", pages.mend_lot, send, "admin_mend_lot"),
         (f"{one}/{{step}}", pages.step, send, "admin_step"),
-        *faq_routes(house, pages),
     ):
-        router.add_api_route(path, pages.guarded(endpoint), methods=methods, name=name, response_model=None)
+        router.add_api_route(path, door.guarded(endpoint), methods=methods, name=name, response_model=None)
     return router
 
 
 class _AdminPages:
-    def __init__(self, house: AdminHouse) -> None:
+    def __init__(self, house: AdminHouse, door: AdminDoor) -> None:
         self._house = house
-        self._sign_ins = SignIns(house.secret, house.settings.admin_token) if house else SignIns("", None)
-
-    def guarded(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint, with the door in its place where nobody is signed in."""
-
-        async def answer(request: Request) -> Response:
-            try:
-                return await endpoint(request)
-            except (NotSignedIn, CrossSiteRequest) as error:
-                return self._door(request, error)
-            except (UnknownCollection, UnknownFaqEntry) as error:
-                return self.page(request, "admin_missing.html", error.status, error=error)
-
-        return answer
-
-    # -- signing in and out
-
-    async def door(self, request: Request) -> Response:
-        """Ask for ADMIN_TOKEN, or go on to the collections."""
-        if self._sign_ins.of(request) is not None:
-            return _see(path_for(request, "admin_collections"))
-        return self._door(request, None)
-
-    async def sign_in(self, request: Request) -> Response:
-        """Take the token."""
-        expect_own_page(request)
-        fields = await read_fields(request)
-        try:
-            right = self._sign_ins.is_right(request, fields.get("token", ""))
-        except RateLimited as error:
-            response = self._door(request, error)
-            response.headers["Retry-After"] = str(error.extra["retry_after"])
-            return response
-        if not right:
-            return self._door(request, None, wrong=True)
-        response = _see(path_for(request, "admin_collections"))
-        self._sign_ins.begin(request, response)
-        return response
-
-    async def sign_out(self, request: Request) -> Response:
-        """End it."""
-        signed, _ = await self.posted(request)
-        response = _see(path_for(request, "admin"))
-        self._sign_ins.end(request, response, signed)
-        return response
+        self._door = door
 
     # -- collections
 
     async def collections(self, request: Request) -> Response:
         """Every collection, and the form to upload."""
-        return await self._list_page(request, self._sign_ins.expect(request))
+        return await self._list_page(request, self._door.expect(request))
 
     async def upload(self, request: Request) -> Response:
         """Take a file in; on to its draft, or back with what is wrong."""
-        signed = self._sign_ins.expect(request)
+        signed = self._door.expect(request)
         expect_own_page(request)
         sent: Mapping[str, str] = {}
 
@@ -178,11 +121,11 @@ class _AdminPages:
 
     async def collection(self, request: Request) -> Response:
         """One collection: what the upload gave, its own fields, its lots by pages."""
-        return await self._collection_page(request, self._sign_ins.expect(request))
+        return await self._collection_page(request, self._door.expect(request))
 
     async def take_again(self, request: Request) -> Response:
         """Read the kept file with other columns."""
-        signed, fields = await self.posted(request)
+        signed, fields = await self._posted(request)
         name = named(request)
         try:
             columns = columns_told(",".join(f"{field}={at}" for at, field in told_columns(fields).items()))
@@ -193,7 +136,7 @@ class _AdminPages:
 
     async def step(self, request: Request) -> Response:
         """Publish, withdraw or discard."""
-        signed, _ = await self.posted(request)
+        signed, _ = await self._posted(request)
         step, name = request.path_params["step"], named(request)
         if step not in _STEPS:
             raise UnknownCollection("There is no such page.")
@@ -210,14 +153,14 @@ class _AdminPages:
 
     async def about(self, request: Request) -> Response:
         """The form of the collection's own fields."""
-        signed = self._sign_ins.expect(request)
+        signed = self._door.expect(request)
         seen = await self._mendable(request)
         collection = seen.held.collection
         return self._about_page(request, signed, seen, collection_fields(collection), mark_of_collection(collection))
 
     async def mend_about(self, request: Request) -> Response:
         """Take it."""
-        signed, fields = await self.posted(request)
+        signed, fields = await self._posted(request)
         seen = await self._mendable(request)
         name, collection = named(request), seen.held.collection
         made, mark = collection_made(fields, collection), fields.get("mark", "")
@@ -231,14 +174,14 @@ class _AdminPages:
 
     async def lot(self, request: Request) -> Response:
         """The form of one lot; of one that is missing, an empty one."""
-        signed = self._sign_ins.expect(request)
+        signed = self._door.expect(request)
         seen = await self._mendable(request)
         entry = seen.held.lot(lot_number(request, seen))
         return self._lot_page(request, signed, seen, lot_fields(entry), mark_of(entry) if entry else "")
 
     async def mend_lot(self, request: Request) -> Response:
         """Take it."""
-        signed, fields = await self.posted(request)
+        signed, fields = await self._posted(request)
         seen = await self._mendable(request)
         name, number = named(request), lot_number(request, seen)
         before = seen.held.lot(number)
@@ -256,29 +199,14 @@ class _AdminPages:
 
     # -- what they share
 
-    def expect(self, request: Request) -> SignedIn:
-        """Who looks. Raises `NotSignedIn`."""
-        return self._sign_ins.expect(request)
-
-    async def posted(self, request: Request, *, most_fields: int = MOST_FIELDS) -> tuple[SignedIn, dict[str, str]]:
-        """Who sent a form, and its fields. Raises `NotSignedIn`, `CrossSiteRequest`."""
-        signed = self._sign_ins.expect(request)
-        expect_own_page(request)
-        fields = await read_fields(request, most_fields=most_fields)
-        signed.expect(fields.get("form"))
-        return signed, fields
+    async def _posted(self, request: Request) -> tuple[SignedIn, dict[str, str]]:
+        return await self._door.posted(request, MOST_FIELDS)
 
     async def _mendable(self, request: Request) -> Seen:
         seen = await asyncio.to_thread(self._house.drafts.look, named(request))
         if not seen.held.state.mendable:
             raise UnknownCollection("This collection was not imported, and is not changed here.")
         return seen
-
-    def _door(self, request: Request, error: JieqianError | None, *, wrong: bool = False) -> Response:
-        if not self._sign_ins.possible:
-            return self.page(request, "admin_closed.html", 403)
-        status = error.status if error else 403 if wrong else 200
-        return self.page(request, "admin_door.html", status, error=error, wrong=wrong)
 
     async def _list_page(
         self,
@@ -289,7 +217,7 @@ class _AdminPages:
     ) -> Response:
         listed = await asyncio.to_thread(self._house.drafts.listed)
         values = {"listed": listed, "sent": sent or {}, "done": request.query_params.get("done")}
-        return self.page(
+        return self._page(
             request, "admin_collections.html", error.status if error else 200, signed=signed, error=error, **values
         )
 
@@ -299,7 +227,7 @@ class _AdminPages:
         pages = max(1, -(-len(lots) // LOTS_A_PAGE))
         page = min(page_number(request), pages)
         missing = seen.held.collection.missing
-        return self.page(
+        return self._page(
             request,
             "admin_collection.html",
             error.status if error else 200,
@@ -359,7 +287,7 @@ class _AdminPages:
         **values: Any,
     ) -> Response:
         faults = faults_of(error) if isinstance(error, EntryRefused) else {}
-        return self.page(
+        return self._page(
             request,
             template,
             error.status if error else 200,
@@ -373,26 +301,8 @@ class _AdminPages:
             **values,
         )
 
-    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
-        """The page in the visitor's language; `here`: where it can be had in another."""
-        signed = values.pop("signed", None) or self._sign_ins.of(request)
-        here = values.pop("here", None)
-        if here is None and request.method not in (
-            "GET",
-            "HEAD",
-        ):  # to where the form stood, as far as it can be asked for
-            one = request.path_params.get("collection")
-            here = path_for(request, "admin_collection", collection=one) if one else path_for(request, "admin")
-        return render(
-            request,
-            template,
-            status,
-            here=here,
-            form_token=signed.form_token if signed else None,
-            tags=TAGS,
-            topics=TOPICS,
-            **values,
-        )
+    def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        return self._door.page(request, template, status, tags=TAGS, topics=TOPICS, **values)
 
 
 def _see(path: str) -> Response:

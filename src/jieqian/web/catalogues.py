@@ -19,8 +19,8 @@ from babel.messages.pofile import read_po
 
 from jieqian.languages import Language
 
-#: The files of each language: what visitors read, and what the operator reads.
-DOMAINS = ("pages", "admin", "faq")
+#: The files of each language: what visitors read, and what the operator reads (all others).
+DOMAINS = ("pages", "admin", "dashboard", "faq")
 # A comment of the template says which value a text with several forms counts.
 _COUNTED = re.compile(r"Forms by: (\w+)")
 

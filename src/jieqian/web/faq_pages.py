@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -15,6 +16,8 @@ from jieqian.faq.entry import CATEGORIES, FaqEntry, FaqStatus, FaqUse
 from jieqian.faq.listing import FaqFilter
 from jieqian.faq.translating import Proposal
 from jieqian.languages import Language
+from jieqian.web.admin_door import AdminDoor
+from jieqian.web.admin_forms import MOST_FIELDS as ADMIN_FIELDS
 from jieqian.web.admin_forms import Fault
 from jieqian.web.faq_forms import (
     DECISIONS,
@@ -33,42 +36,44 @@ from jieqian.web.faq_forms import (
     paged,
     view_of,
 )
-from jieqian.web.faq_house import AdminDesk, FaqHouse
+from jieqian.web.faq_house import FaqHouse
 from jieqian.web.sign_in import SignedIn
 from jieqian.web.texts import known_language, page_language
 
-Endpoint = Callable[[Request], Awaitable[Response]]
 #: Questions without an entry on one page, in groups.
 _GROUPS_A_PAGE = 40
 
 
-def faq_routes(house: FaqHouse, desk: AdminDesk) -> tuple[tuple[str, Endpoint, list[str], str], ...]:
-    """Path below `/admin`, endpoint, methods and name of each."""
-    pages = _FaqPages(house, desk)
+def faq_pages_router(house: FaqHouse, door: AdminDoor) -> APIRouter:
+    """The pages as routes."""
+    pages = _FaqPages(house, door)
+    router = APIRouter(prefix="/admin/faq", include_in_schema=False)
     look, send = ["GET", "HEAD"], ["POST"]
-    return (
-        ("/faq", pages.entries, look, "admin_faq"),
-        ("/faq", pages.decide, send, "admin_faq_decide"),
-        ("/faq/unanswered", pages.unanswered, look, "admin_faq_unanswered"),
-        ("/faq/unanswered", pages.forget, send, "admin_faq_forget"),
-        ("/faq/new", pages.new, look, "admin_faq_new"),
-        ("/faq/new", pages.write, send, "admin_faq_write"),
-        ("/faq/{entry}", pages.entry, look, "admin_faq_entry"),
-        ("/faq/{entry}", pages.mend, send, "admin_faq_mend"),
-        ("/faq/{entry}/translate", pages.translate, send, "admin_faq_translate"),
-    )
+    for path, endpoint, methods, name in (
+        ("", pages.entries, look, "admin_faq"),
+        ("", pages.decide, send, "admin_faq_decide"),
+        ("/unanswered", pages.unanswered, look, "admin_faq_unanswered"),
+        ("/unanswered", pages.forget, send, "admin_faq_forget"),
+        ("/new", pages.new, look, "admin_faq_new"),
+        ("/new", pages.write, send, "admin_faq_write"),
+        ("/{entry}", pages.entry, look, "admin_faq_entry"),
+        ("/{entry}", pages.mend, send, "admin_faq_mend"),
+        ("/{entry}/translate", pages.translate, send, "admin_faq_translate"),
+    ):
+        router.add_api_route(path, door.guarded(endpoint), methods=methods, name=name, response_model=None)
+    return router
 
 
 class _FaqPages:
-    def __init__(self, house: FaqHouse, desk: AdminDesk) -> None:
+    def __init__(self, house: FaqHouse, door: AdminDoor) -> None:
         self._house = house
-        self._desk = desk
+        self._door = door
 
     # -- the list
 
     async def entries(self, request: Request) -> Response:
         """Entries of one status, by pages; those that wait in groups of nearly the same."""
-        signed = self._desk.expect(request)
+        signed = self._door.expect(request)
         view, lists = view_of(request), self._house.faq_lists
         if view.status is FaqStatus.PENDING:
             groups: Sequence[Sequence[FaqEntry]] = await lists.waiting(view.which)
@@ -104,7 +109,7 @@ class _FaqPages:
 
     async def decide(self, request: Request) -> Response:
         """One decision on one entry, on those that were ticked, or on a group but for one."""
-        _, fields = await self._desk.posted(request, most_fields=MOST_FIELDS)
+        _, fields = await self._door.posted(request, MOST_FIELDS)
         view = view_of(request)
         told = decision_of(fields)
         if told is None:
@@ -117,7 +122,7 @@ class _FaqPages:
 
     async def unanswered(self, request: Request) -> Response:
         """Masked questions that no approved entry was found for, most asked first."""
-        signed = self._desk.expect(request)
+        signed = self._door.expect(request)
         view = view_of(request)
         groups = await self._house.faq_lists.unanswered(view.which)
         pages = max(1, -(-len(groups) // _GROUPS_A_PAGE))
@@ -145,7 +150,7 @@ class _FaqPages:
 
     async def forget(self, request: Request) -> Response:
         """These need no entry."""
-        _, fields = await self._desk.posted(request)
+        _, fields = await self._door.posted(request, ADMIN_FIELDS)
         gone = await self._house.store.drop_unanswered(ids_in(fields, "ids"))
         query = view_of(request).query(**outcome_query("forget", gone, {}))
         return _see(path_for(request, "admin_faq_unanswered") + query)
@@ -154,7 +159,7 @@ class _FaqPages:
 
     async def new(self, request: Request) -> Response:
         """The form of an entry by hand; `?unanswered=` begins with a question that has none."""
-        signed = self._desk.expect(request)
+        signed = self._door.expect(request)
         fields = {"category": "general", "language": page_language(request).value}
         wanted = request.query_params.get("unanswered")
         for group in await self._house.faq_lists.unanswered(FaqFilter()) if wanted else ():
@@ -166,7 +171,7 @@ class _FaqPages:
 
     async def write(self, request: Request) -> Response:
         """Keep it: waiting, or approved at once."""
-        signed, fields = await self._desk.posted(request)
+        signed, fields = await self._door.posted(request, ADMIN_FIELDS)
         first = await self._translated_from(fields)
         try:
             language = known_language(fields.get("language"))
@@ -196,13 +201,13 @@ class _FaqPages:
 
     async def entry(self, request: Request) -> Response:
         """Its form and its story."""
-        signed = self._desk.expect(request)
+        signed = self._door.expect(request)
         entry = await self._house.store.faq_entry(request.path_params["entry"])
         return await self._entry_page(request, signed, entry, entry_fields(entry), entry.mark)
 
     async def mend(self, request: Request) -> Response:
         """Take the form: saved, and decided where its button says so."""
-        signed, fields = await self._desk.posted(request)
+        signed, fields = await self._door.posted(request, ADMIN_FIELDS)
         entry = await self._house.store.faq_entry(request.path_params["entry"])
         act, mark, review = fields.get("act", "save"), fields.get("mark", ""), self._house.faq_review
         texts = {name: fields.get(name, "") for name in ("question", "answer", "category")}
@@ -227,7 +232,7 @@ class _FaqPages:
 
     async def translate(self, request: Request) -> Response:
         """The form of the entry in another language, with what is proposed; nothing is kept yet."""
-        signed, fields = await self._desk.posted(request)
+        signed, fields = await self._door.posted(request, ADMIN_FIELDS)
         entry = await self._house.store.faq_entry(request.path_params["entry"])
         language = known_language(fields.get("language"))
         there = {each.language: each for each in await self._house.store.faq_translations(entry)}
@@ -356,7 +361,7 @@ class _FaqPages:
         )
 
     def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
-        return self._desk.page(request, template, status, categories=CATEGORIES, minute=minute, **values)
+        return self._door.page(request, template, status, categories=CATEGORIES, minute=minute, **values)
 
 
 def _faults(error: JieqianError | None) -> dict[str, Fault]:

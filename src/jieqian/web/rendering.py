@@ -21,7 +21,8 @@ from jieqian.web.compression import shrink
 from jieqian.web.texts import LANGUAGE_COOKIE, LANGUAGE_NAMES, Texts, catalogue, chosen_language, page_language
 
 #: What of an address the choice of a language keeps.
-_KEPT = frozenset({"before", "collection", "draw", "lot", "question"})
+_OF_THE_DASHBOARD = ("span", "since", "until", "mode", "model", "strategy", "language")
+_KEPT = frozenset({"before", "collection", "draw", "lot", "question", *_OF_THE_DASHBOARD})
 #: What a page is given that shows what its visitor asked.
 _ASKED = frozenset({"task", "views"})
 _COOKIE_SECONDS = 365 * 24 * 3600

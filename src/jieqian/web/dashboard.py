@@ -1,0 +1,169 @@
+"""The dashboard at `/admin`: read what is asked, ask for the figures, have the pictures drawn, show all of it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jieqian.errors import StoreError
+from jieqian.metrics.dashboard import Dashboard
+from jieqian.metrics.figures import Dimension, SlowTask, Values
+from jieqian.web.admin_door import AdminDoor
+from jieqian.web.dashboard_filters import CHOSEN, SPANS, Asked, form_time, read_asked, wall_clock
+from jieqian.web.dashboard_pictures import WATERFALLS, Picture, pictures, waterfalls
+from jieqian.web.dashboard_view import Figures, groups, now_figures, part_rows, value_name, verdict
+from jieqian.web.drawing import EXTRA, Drawer, can_draw
+from jieqian.web.rendering import load_pages
+from jieqian.web.texts import Texts, page_language
+
+#: How long a page waits for its pictures: the first of all takes a second. What is not there then comes with the next.
+_DRAWING_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """A picture and its drawing, None where there is none."""
+
+    picture: Picture
+    svg: Markup | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlowShown:
+    """One of the slowest tasks: what it was, never what was asked."""
+
+    task: SlowTask
+    ended: str
+    about: tuple[str, ...]
+    shown: Shown
+
+
+def dashboard_router(dashboard: Dashboard, door: AdminDoor, drawer: Drawer) -> APIRouter:
+    """`/admin`: the dashboard, or the door."""
+    load_pages()
+    pages = _DashboardPages(dashboard, door, drawer)
+    router = APIRouter(include_in_schema=False)
+    router.add_api_route("/admin", door.guarded(pages.page), methods=["GET", "HEAD"], name="admin", response_model=None)
+    return router
+
+
+class _DashboardPages:
+    def __init__(self, dashboard: Dashboard, door: AdminDoor, drawer: Drawer) -> None:
+        self._dashboard = dashboard
+        self._door = door
+        self._drawer = drawer
+
+    async def page(self, request: Request) -> Response:
+        """Everything, or the door."""
+        signed = self._door.of(request)
+        if signed is None:
+            return self._door.ask(request)
+        self._drawer.warm()
+        now = time.time()
+        t = Texts(page_language(request))
+        try:
+            values = await self._dashboard.values()
+            asked = read_asked(request.query_params, values, now)
+            figures = await self._figures(asked)
+        except StoreError as error:
+            asked = read_asked({}, Values(), now)
+            return self._door.page(
+                request,
+                "admin_dashboard.html",
+                error.status,
+                signed=signed,
+                error=error,
+                **_form(asked, Values(), t, now),
+            )
+        told, slow = pictures(figures, t), waterfalls(figures, t)
+        drawn = await self._drawn([*told, *slow])
+        shown, at_present = groups(figures, t), now_figures(figures.live, t)
+        return self._door.page(
+            request,
+            "admin_dashboard.html",
+            422 if asked.faults else 200,
+            signed=signed,
+            error=None,
+            figures=figures,
+            groups=shown,
+            present=at_present,
+            verdict=verdict(shown, at_present, figures, t),
+            pictures=drawn[: len(told)],
+            slow=_slow(figures, drawn[len(told) :], t),
+            parts=[(found.dimension, part_rows(found, t)) for found in figures.breakdowns if found.parts],
+            library=None if can_draw() else EXTRA,
+            **_form(asked, values, t, now),
+        )
+
+    async def _figures(self, asked: Asked) -> Figures:
+        ask, span, which = self._dashboard, asked.span, asked.which
+        of_span = asyncio.gather(ask.summary(span, which), ask.series(span, which), ask.histogram(span, which))
+        of_time = asyncio.gather(ask.stages(span, which), ask.slowest(span, which, WATERFALLS))
+        of_parts = asyncio.gather(*(ask.breakdown(span, which, dimension) for dimension in Dimension))
+        found = await asyncio.gather(of_span, of_time, of_parts, ask.progress(), ask.live())
+        (summary, series, histogram), (stages, slowest), breakdowns, progress, live = found
+        return Figures(
+            summary=summary,
+            series=series,
+            histogram=histogram,
+            stages=stages,
+            breakdowns=breakdowns,
+            slowest=slowest,
+            progress=progress,
+            live=live,
+        )
+
+    async def _drawn(self, wanted: list[Picture]) -> list[Shown]:
+        specs = [picture.spec for picture in wanted if picture.spec is not None]
+        found = iter(await self._drawer.draw(specs, _DRAWING_SECONDS))
+        shown = []
+        for picture in wanted:
+            svg = next(found) if picture.spec is not None else None
+            # The process that drew it left nothing in it but shapes and escaped text.
+            shown.append(Shown(picture=picture, svg=None if svg is None else Markup(svg)))
+        return shown
+
+
+def _form(asked: Asked, values: Values, t: Texts, now: float) -> Mapping[str, Any]:
+    """What the form and the line above the figures show."""
+    choices = {
+        dimension: [(value, value_name(t, dimension, value)) for value in getattr(values, dimension)]
+        for dimension in Dimension
+    }
+    return {
+        "asked": asked,
+        "choices": choices,
+        "spans": [(name, asked.address(span=name, since=None, until=None)) for name in SPANS],
+        "chosen": asked.name == CHOSEN,
+        "as_of": wall_clock(now),
+        "zone": wall_clock(now).isoformat()[-6:],
+        "since_text": form_time(asked.span.since).replace("T", " "),
+        "until_text": form_time(asked.span.until).replace("T", " "),
+        "again": asked.address(),
+    }
+
+
+def _slow(figures: Figures, shown: list[Shown], t: Texts) -> list[SlowShown]:
+    return [
+        SlowShown(
+            task=task,
+            ended=wall_clock(task.ended_at).strftime("%Y-%m-%d %H:%M"),
+            about=(
+                value_name(t, Dimension.MODE, task.mode),
+                value_name(t, Dimension.MODEL, task.model),
+                value_name(t, Dimension.STRATEGY, task.strategy),
+                task.language,
+                f"{task.collection}/{task.lot}",
+            ),
+            shown=one,
+        )
+        for task, one in zip(figures.slowest, shown, strict=False)
+    ]
