@@ -8,7 +8,16 @@ from typing import Any
 from fastapi import APIRouter, Depends
 
 from jieqian import __version__
-from jieqian.api import admin_backup, admin_cache, admin_collections, admin_corpus, admin_faq, admin_keys, admin_models
+from jieqian.api import (
+    admin_backup,
+    admin_cache,
+    admin_collections,
+    admin_corpus,
+    admin_experiments,
+    admin_faq,
+    admin_keys,
+    admin_models,
+)
 from jieqian.api.callers import require_operator
 from jieqian.api.house import Housed
 
@@ -17,6 +26,7 @@ router.include_router(admin_keys.router)
 router.include_router(admin_models.router)
 router.include_router(admin_cache.router)
 router.include_router(admin_faq.router)
+router.include_router(admin_experiments.router)
 router.include_router(admin_corpus.router)
 router.include_router(admin_collections.router)
 router.include_router(admin_backup.router)

@@ -20,6 +20,7 @@ from jieqian.tasks.accepting import KEY_SECONDS, accept_in
 from jieqian.tasks.answer_rows import AnswerRows, forget_answers, keep_answer, use_answer
 from jieqian.tasks.database import begins_another_boot, open_engine, rewrite_a_page
 from jieqian.tasks.desk_rows import DeskRows
+from jieqian.tasks.experiment_rows import ExperimentRows
 from jieqian.tasks.faq_rows import FaqRows, forget_task
 from jieqian.tasks.lease_rows import CLAIM, hold
 from jieqian.tasks.notice_rows import NoticeRows, add_notice, forget_notice
@@ -39,7 +40,7 @@ def announce_nothing(_task_id: str, _events: Sequence[StoredEvent]) -> None:
     """For a store nobody listens to (a command line, a migration)."""
 
 
-class SqlTaskStore(DeskRows, FaqRows, AnswerRows, ShareRows, NoticeRows):
+class SqlTaskStore(DeskRows, FaqRows, AnswerRows, ShareRows, NoticeRows, ExperimentRows):
     """`TaskStore` over a database whose schema is up to date (`tasks.database.migrate`)."""
 
     def __init__(

@@ -46,6 +46,8 @@ tasks = sa.Table(
     sa.Column("timings", sa.JSON, nullable=False),
     sa.Column("sources", sa.JSON, nullable=False),
     sa.Column("error", sa.JSON(none_as_null=True)),
+    sa.Column("experiment", sa.String(40)),
+    sa.Column("variant", sa.String(40)),
     sa.CheckConstraint("status in ('queued', 'running', 'completed', 'failed', 'stopped')", name="status"),
     sa.CheckConstraint(
         "(status = 'running') = (lease_token is not null and lease_expires_at is not null)", name="lease_while_running"
@@ -57,6 +59,13 @@ tasks = sa.Table(
     sa.Index("ix_tasks_caller_seq", "caller", "seq"),
     sa.Index("ix_tasks_waiting", "status", "seq", sqlite_where=sa.text("status in ('queued', 'running')")),
     sa.Index("ix_tasks_mode_seq", "mode", "seq"),
+    sa.Index(
+        "ix_tasks_experiment_seq",
+        "experiment",
+        "seq",
+        sqlite_where=sa.text("experiment is not null"),
+        postgresql_where=sa.text("experiment is not null"),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -192,4 +201,21 @@ faq_entries = sa.Table(
     sa.CheckConstraint("length(question) > 0 and length(answer) > 0", name="not_empty"),
     sa.UniqueConstraint("task_id"),
     sa.Index("ix_faq_entries_status_created_at", "status", "created_at"),
+)
+
+experiments = sa.Table(
+    "experiments",
+    metadata,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("variants", sa.JSON, nullable=False),
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float),
+    sa.Index(
+        "uq_experiments_running",
+        "mode",
+        unique=True,
+        sqlite_where=sa.text("ended_at is null"),
+        postgresql_where=sa.text("ended_at is null"),
+    ),
 )
