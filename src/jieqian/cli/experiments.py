@@ -189,8 +189,8 @@ def _say_comparisons(found: Mapping[str, Any]) -> None:
     ]
     table(("variant", "measure", "change", "real?", "more for 10 % or 5 points", "more for this change"), rows)
     note(
-        f"Real: the interval leaves out nought. However often you look, the chance that any is called real where none is "
-        f"stays under {found['alpha']:.0%}. Under {found['fewest_callers']} callers with a figure nothing is said."
+        f"Real: the interval leaves out nought. However often you look, the chance that any is called real where none "
+        f"is stays under {found['alpha']:.0%}. Under {found['fewest_callers']} callers with a figure nothing is said."
     )
 
 
