@@ -227,7 +227,7 @@ def test_a_new_language_gets_its_catalogues(copy: Path) -> None:
     shutil.rmtree(copy / "ja")
     told = keep(copy)
     assert told.stdout.count(": not translated") == len(catalogue())
-    assert {path.name for path in (copy / "ja" / "LC_MESSAGES").iterdir()} == {"pages.po", "admin.po"}
+    assert {path.name for path in (copy / "ja" / "LC_MESSAGES").iterdir()} == {f"{domain}.po" for domain in DOMAINS}
 
 
 @pytest.mark.parametrize("key", ['msgctxt "nav.ask"\n', ""])

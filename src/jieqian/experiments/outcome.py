@@ -78,13 +78,13 @@ class Comparison:
             "readings": self.readings,
             "worth": _short(_told(self.measure, self.measure.worth)),
             "more_callers_for_worth": self.for_worth,
-            "more_readings_for_worth": self._in_readings(self.for_worth),
+            "more_readings_for_worth": self.more_readings(self.for_worth),
             "more_callers_for_change": self.for_change,
-            "more_readings_for_change": self._in_readings(self.for_change),
+            "more_readings_for_change": self.more_readings(self.for_change),
         }
 
-    def _in_readings(self, more: int | None) -> int | None:
-        """As many callers as readings, at the rate of the experiment so far."""
+    def more_readings(self, more: int | None) -> int | None:
+        """So many callers as readings, each having as many as those so far."""
         return None if more is None or not self.callers else math.ceil(more * self.readings / self.callers)
 
 

@@ -21,6 +21,7 @@ from jieqian.errors import (
     RateLimited,
     UnknownCollection,
 )
+from jieqian.experiments.running import Experiments
 from jieqian.lots.importing.drafts import Drafts, Seen, columns_told, wish_of
 from jieqian.lots.importing.entries import mark_of
 from jieqian.lots.importing.mending import mark_of_collection
@@ -41,6 +42,7 @@ from jieqian.web.admin_forms import (
     page_number,
     told_columns,
 )
+from jieqian.web.experiment_pages import experiment_pages_router
 from jieqian.web.forms import read_fields
 from jieqian.web.rendering import load_pages, render
 from jieqian.web.sign_in import SignedIn, SignIns, expect_own_page
@@ -63,6 +65,11 @@ class AdminHouse(Protocol):
     @property
     def secret(self) -> str:
         """What signs."""
+        ...
+
+    @property
+    def experiments(self) -> Experiments:
+        """The experiments."""
         ...
 
     @property
@@ -93,7 +100,10 @@ def admin_pages_router(house: AdminHouse) -> APIRouter:
         (f"{one}/{{step}}", pages.step, send, "admin_step"),
     ):
         router.add_api_route(path, pages.guarded(endpoint), methods=methods, name=name, response_model=None)
-    return router
+    routes = APIRouter()
+    routes.include_router(router)
+    routes.include_router(experiment_pages_router(house.experiments, pages))
+    return routes
 
 
 class _AdminPages:
@@ -110,9 +120,21 @@ class _AdminPages:
             except (NotSignedIn, CrossSiteRequest) as error:
                 return self._door(request, error)
             except UnknownCollection as error:
-                return self._page(request, "admin_missing.html", error.status, error=error)
+                return self.page(request, "admin_missing.html", error.status, error=error)
 
         return answer
+
+    def expect(self, request: Request) -> SignedIn:
+        """Who is signed in. Raises `NotSignedIn`."""
+        return self._sign_ins.expect(request)
+
+    async def posted(self, request: Request, most_fields: int) -> tuple[SignedIn, dict[str, str]]:
+        """Who sent a form, and its fields. Raises `NotSignedIn`, `CrossSiteRequest`."""
+        signed = self._sign_ins.expect(request)
+        expect_own_page(request)
+        fields = await read_fields(request, most_fields=most_fields)
+        signed.expect(fields.get("form"))
+        return signed, fields
 
     # -- signing in and out
 
@@ -253,12 +275,7 @@ class _AdminPages:
     # -- what they share
 
     async def _posted(self, request: Request) -> tuple[SignedIn, dict[str, str]]:
-        """Who sent a form, and its fields. Raises `NotSignedIn`, `CrossSiteRequest`."""
-        signed = self._sign_ins.expect(request)
-        expect_own_page(request)
-        fields = await read_fields(request, most_fields=MOST_FIELDS)
-        signed.expect(fields.get("form"))
-        return signed, fields
+        return await self.posted(request, MOST_FIELDS)
 
     async def _mendable(self, request: Request) -> Seen:
         seen = await asyncio.to_thread(self._house.drafts.look, named(request))
@@ -268,9 +285,9 @@ class _AdminPages:
 
     def _door(self, request: Request, error: JieqianError | None, *, wrong: bool = False) -> Response:
         if not self._sign_ins.possible:
-            return self._page(request, "admin_closed.html", 403)
+            return self.page(request, "admin_closed.html", 403)
         status = error.status if error else 403 if wrong else 200
-        return self._page(request, "admin_door.html", status, error=error, wrong=wrong)
+        return self.page(request, "admin_door.html", status, error=error, wrong=wrong)
 
     async def _list_page(
         self,
@@ -281,7 +298,7 @@ class _AdminPages:
     ) -> Response:
         listed = await asyncio.to_thread(self._house.drafts.listed)
         values = {"listed": listed, "sent": sent or {}, "done": request.query_params.get("done")}
-        return self._page(
+        return self.page(
             request, "admin_collections.html", error.status if error else 200, signed=signed, error=error, **values
         )
 
@@ -291,7 +308,7 @@ class _AdminPages:
         pages = max(1, -(-len(lots) // LOTS_A_PAGE))
         page = min(page_number(request), pages)
         missing = seen.held.collection.missing
-        return self._page(
+        return self.page(
             request,
             "admin_collection.html",
             error.status if error else 200,
@@ -351,7 +368,7 @@ class _AdminPages:
         **values: Any,
     ) -> Response:
         faults = faults_of(error) if isinstance(error, EntryRefused) else {}
-        return self._page(
+        return self.page(
             request,
             template,
             error.status if error else 200,
@@ -365,7 +382,8 @@ class _AdminPages:
             **values,
         )
 
-    def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+    def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
+        """One admin page. `signed`: who looks at it, where that is known already."""
         signed = values.pop("signed", None) or self._sign_ins.of(request)
         here = None
         if request.method not in ("GET", "HEAD"):  # to where the form stood, as far as it can be asked for
