@@ -1,4 +1,4 @@
-"""Try what experiments say where the truth is known: false alarms of who looks often, and whether differences are found.
+"""Try what experiments say where the truth is known: false alarms of who looks often, and differences found.
 
 nice -n 19 python tools/try_experiments.py [--runs 1000] [--readings 3000] [--look-every 100]
 """

@@ -7,6 +7,7 @@ import logging
 
 from jieqian.cache import filling
 from jieqian.errors import ModelRefused, TemplatesRefused, UsageError
+from jieqian.keeping.folder import TEMPLATES
 from jieqian.llm.ollama import DEFAULT_URL
 from jieqian.llm.selection import AtHand, Choice, choose_client, embedded_choice
 from jieqian.llm.shelf import Shelf
@@ -41,7 +42,7 @@ def take_templates(settings: Settings, lots: LotLibrary) -> None:
     """Offer the operator's own versions of the templates (`DATA_DIR/templates`) to experiments. One that is not whole
     is left out, and the log says why.
     """
-    folder = settings.data_dir / "templates"
+    folder = settings.data_dir / TEMPLATES
     collection = next(iter(lots.collections()), None)
     for place in sorted(folder.iterdir()) if folder.is_dir() else ():
         if place.name.startswith(".") or collection is None:

@@ -240,7 +240,7 @@ def naively_real(stream: Iterator[TaskFigures], readings: int, look_every: int) 
 
 
 def test_who_looks_again_and_again_is_not_deceived() -> None:
-    """Forty experiments without any difference, each looked at ten times; docs/how-to/experiments.md has a large run."""
+    """Forty experiments without any difference, each looked at ten times; the how-to has a large run."""
     alarms = sum(ever_real(made_up_stream(Random(seed)), 1_000, 100)[0] for seed in range(40))
     assert alarms <= ALPHA * 40
     naive = sum(naively_real(made_up_stream(Random(seed)), 1_000, 100) for seed in range(40))

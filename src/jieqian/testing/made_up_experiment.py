@@ -41,8 +41,10 @@ def sample_figures(caller: str = "session:a", variant: str = "now", **more: Any)
 def made_up_stream(
     random: Random, *, slower: float = 0.0, degraded: tuple[float, float] = (0.05, 0.05)
 ) -> Iterator[TaskFigures]:
-    """Readings as they come, without end, a minute apart: half of them by callers who were there before, each caller with a pace of
-    their own and, three in ten, a habit of questions that go wrong twice as often. `slower`: of `new`, in logarithms.
+    """Readings as they come, without end, a minute apart, half of them by callers who were there before.
+
+    Each caller has a pace of their own and, three in ten, a habit of questions that go wrong more often. `slower`: by
+    how much `new` is, in logarithms. `degraded`: the shares of `now` and `new`.
     """
     callers: list[tuple[str, bool, float, bool]] = []
     at = 0.0
