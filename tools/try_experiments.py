@@ -34,13 +34,10 @@ def false_alarm(seed: int, readings: int, look_every: int) -> tuple[bool, bool]:
     """Whether anything was ever called real: by us, and by an interval for one look."""
     ours = naive = False
     for found in looks(made_up_stream(Random(seed)), readings, look_every):
-        until = found[-1].created_at
-        ours |= any(one.real for one in outcome_of(sample_experiment(), found, until).comparisons)
-        for measure in Measure:
-            both = [
-                sample_of(one.means(measure), shares=not measure.is_time)
-                for one in tally(NAMES, found, until, frozenset())
-            ]
+        outcome = outcome_of(sample_experiment(), found, found[-1].created_at)
+        ours |= any(one.real for one in outcome.comparisons)
+        for measure in Measure if not naive else ():
+            both = [sample_of(one.tally.means(measure), shares=not measure.is_time) for one in outcome.variants]
             if min(one.callers for one in both) >= 2:
                 naive |= abs(both[0].mean - both[1].mean) > 1.96 * math.sqrt(sum(one.of_mean for one in both))
     return ours, naive
@@ -81,7 +78,10 @@ def main() -> None:
         told = list(pool.map(alarm, range(given.runs), chunksize=4))
         ours, naive = (sum(each[place] for each in told) for place in (0, 1))
         print(f"no difference, {given.runs} runs, {given.readings // given.look_every} looks each:")
-        print(f"  ever called real: {ours / given.runs:.1%}; by intervals for one look: {naive / given.runs:.1%}")
+        print(
+            f"  ever called real: {ours / given.runs:.1%}; by intervals for one look: {naive / given.runs:.1%}",
+            flush=True,
+        )
         for measure, slower, degraded, size in (
             (Measure.TOTAL, math.log(1.1), (0.05, 0.05), math.log(1.1)),
             (Measure.TOTAL, math.log(1.25), (0.05, 0.05), math.log(1.25)),
@@ -96,7 +96,7 @@ def main() -> None:
             ordered = sorted(callers if callers is not None else 10**9 for callers in at)
             middle, most = ordered[len(ordered) // 2], ordered[int(0.8 * len(ordered))]
             print(f"{measure.value}, {size:.3f}: {needed} callers promised; {by:.0%} found it by then,")
-            print(f"  half by {middle}, four in five by {most}")
+            print(f"  half by {middle}, four in five by {most}", flush=True)
 
 
 if __name__ == "__main__":
