@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: Callers that are no askers: what they ask is in no experiment of its own accord, and counts in none.
 NO_ASKERS = frozenset({FILLING, "operator"})
-#: What an outcome was is told again for so long: to count 100,000 readings takes a second and more.
-OUTCOME_SECONDS = 5.0
+#: An outcome is told again for so long, and for so many times as long as it took: 100,000 readings take three seconds.
+OUTCOME_SECONDS, OUTCOME_TIMES = 2.0, 20
 #: Each holds a figure a reading.
 _MOST_OUTCOMES = 3
 _EMBEDDED, _COMMENTARY = "llamacpp", "commentary"
@@ -53,7 +53,7 @@ class Experiments:
     def __init__(self, store: TaskStore, models: Models, secret: str) -> None:
         self._store, self._models, self._secret = store, models, secret
         self._known: dict[str, Experiment] = {}
-        self._outcomes: dict[str, tuple[float, Outcome]] = {}
+        self._outcomes: dict[str, tuple[float, Outcome]] = {}  # each with the time until it is told
         self._changing = asyncio.Lock()
 
     async def load(self) -> None:
@@ -190,11 +190,13 @@ class Experiments:
         """What came of it so far. Raises `UnknownExperiment`."""
         experiment = await self._store.experiment(name)
         known = self._outcomes.get(name)
-        if known is not None and time.monotonic() - known[0] < OUTCOME_SECONDS:
+        if known is not None and time.monotonic() < known[0]:
             return known[1]
+        begun = time.monotonic()
         found = await self._store.experiment_tasks(name)
         outcome = await asyncio.to_thread(outcome_of, experiment, found, time.time(), NO_ASKERS)
-        self._outcomes[name] = (time.monotonic(), outcome)
+        took = time.monotonic() - begun
+        self._outcomes[name] = (time.monotonic() + max(OUTCOME_SECONDS, OUTCOME_TIMES * took), outcome)
         while len(self._outcomes) > _MOST_OUTCOMES:
             self._outcomes.pop(next(iter(self._outcomes)))
         return outcome
