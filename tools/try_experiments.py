@@ -89,7 +89,7 @@ def main() -> None:
         ):
             needed = promised(measure, size, slower, degraded)
             look = partial(
-                found_at, measure=measure, slower=slower, degraded=degraded, readings=8 * needed, look_every=50
+                found_at, measure=measure, slower=slower, degraded=degraded, readings=6 * needed, look_every=100
             )
             at = list(pool.map(look, range(given.runs // 5), chunksize=2))
             by = sum(callers is not None and callers <= needed for callers in at) / len(at)

@@ -23,9 +23,10 @@ from jieqian.web.experiment_view import (
     differs,
     figure_rows,
     percentile_rows,
-    readings_for_worth,
+    verdict,
 )
 from jieqian.web.sign_in import SignedIn
+from jieqian.web.texts import Texts, page_language
 
 #: More than the form has.
 _MOST_FIELDS = 5 * MOST_VARIANTS + 10
@@ -105,7 +106,7 @@ class _ExperimentPages:
             figures=figure_rows(outcome),
             percentiles=percentile_rows(outcome),
             comparisons=comparison_rows(outcome),
-            more=readings_for_worth(outcome),
+            verdict=verdict(outcome, Texts(page_language(request))),
             differs=differs,
             half=HALF,
             when=_when,
@@ -135,6 +136,10 @@ class _ExperimentPages:
             error=error,
             fields=fields or _BLANK,
             listed=await self._experiments.all(),
+            verdicts={
+                one.name: verdict(await self._experiments.outcome(one.name), Texts(page_language(request)))
+                for one in self._experiments.running()
+            },
             places=range(1, MOST_VARIANTS + 1),
             modes=list(Mode),
             strategies=list(StrategyName),

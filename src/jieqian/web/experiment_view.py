@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jieqian.experiments.callers import Measure
 from jieqian.experiments.experiment import Variant
 from jieqian.experiments.outcome import Comparison, Outcome, VariantOutcome
+from jieqian.web.texts import Texts
 
 #: Half the width of the little pictures, in their own units; and the most they show, as a share of 1.
 HALF, _MOST = 60.0, 1.0
@@ -64,6 +65,35 @@ def comparison_rows(outcome: Outcome) -> Sequence[ComparisonRow]:
     reaches = [abs(end) for one in outcome.comparisons for end in (one.low, one.high) if end is not None]
     most = min(_MOST, max(reaches, default=_MOST)) or _MOST
     return [_comparison(one, most) for one in outcome.comparisons]
+
+
+def verdict(outcome: Outcome, t: Texts) -> list[str]:
+    """What can be said, a sentence or two each: of every real difference, or how many readings are still needed.
+
+    Also the lines of a running experiment on a dashboard: `verdict(await experiments.outcome(name), Texts(language))`.
+    """
+    if not outcome.shares_held:
+        return [t("experiments.shares_wrong")]
+    first = outcome.experiment.variants[0].name
+    real = [
+        t(
+            "experiments.real",
+            variant=row.told.variant,
+            other=first,
+            measure=t(f"experiments.{row.told.measure}"),
+            change=t(f"experiments.{'per_cent' if row.told.measure.is_time else 'points'}", change=row.change),
+            reach=row.reach,
+            better=row.told.better,
+        )
+        for row in comparison_rows(outcome)
+        if row.told.real
+    ]
+    if real:
+        return real
+    more = readings_for_worth(outcome)
+    if more is None:
+        return [t("experiments.too_few")]
+    return [t("experiments.more_needed", readings=f"{more:,}") if more else t("experiments.alike")]
 
 
 def readings_for_worth(outcome: Outcome) -> int | None:
