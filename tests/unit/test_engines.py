@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from jieqian.errors import ModelNotFound, ModelRefused
+from jieqian.errors import ModelBusy, ModelNotFound, ModelRefused
 from jieqian.llm.client import ModelChunk, ModelInfo, ModelRequest
 from jieqian.llm.selection import Choice
 from jieqian.reading.engines import Engine, Engines
@@ -320,3 +320,41 @@ async def test_an_unknown_or_too_large_model_is_refused_beforehand_and_leaves_no
         await house.engines.check_named("huge")
     await house.engines.check_named("b")
     assert [client.name for client in house.made if not client.closed] == ["a"]
+
+
+class Shelved(Server):
+    """A server with some models, which may be busy."""
+
+    installed: tuple[str, ...] = ("m", "large")
+    busy = False
+
+    async def describe(self, model: str) -> ModelInfo:
+        if self.busy:
+            raise ModelBusy
+        if model not in self.installed:
+            raise ModelNotFound
+        return ModelInfo(name=model, digest=f"weights of {model}")
+
+
+async def test_a_model_besides_the_modes_own_is_known_as_long_as_the_server_has_it():
+    server = Shelved("ollama", "http://a")
+    engines = await engines_that_see(*[chosen(server)] * 4)
+
+    def large() -> str | None:
+        engine = engines.engine(Mode.QUALITY, StrategyName.AUTO, "large")
+        return engine.model.digest if engine else None
+
+    assert large() is None, "nobody asked about it yet"
+    await engines.learn({"large", "none"})
+    assert large() == "weights of large"
+    assert {model.name for _, model, _ in engines.in_use()} == {"m", "large"}
+    server.busy = True
+    await engines.learn({"large"})
+    assert large() == "weights of large", "what was known stands while the server is busy"
+    server.busy, server.installed = False, ("m",)
+    await engines.learn({"large"})
+    assert large() is None
+    own = engines.engine(Mode.QUALITY, StrategyName.AUTO, "m")
+    assert own is not None, "the mode's own model may be named too"
+    await engines.learn(())
+    assert model_of(engines) == "m"

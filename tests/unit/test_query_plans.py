@@ -53,6 +53,7 @@ STEPS: dict[str, Step] = {
     "own_readings": lambda store: store.own_readings(sample_request(), 20),
     "answer": lambda store: store.answer("key"),
     "renew_answer": lambda store: store.renew_answer("key", SAMPLE_TIME),
+    "experiment_tasks": lambda store: store.experiment_tasks("larger"),
     "erase": erased,
 }
 

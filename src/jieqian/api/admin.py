@@ -13,6 +13,7 @@ from jieqian.api import (
     admin_cache,
     admin_collections,
     admin_corpus,
+    admin_experiments,
     admin_faq,
     admin_keys,
     admin_metrics,
@@ -26,6 +27,7 @@ router.include_router(admin_keys.router)
 router.include_router(admin_models.router)
 router.include_router(admin_cache.router)
 router.include_router(admin_faq.router)
+router.include_router(admin_experiments.router)
 router.include_router(admin_corpus.router)
 router.include_router(admin_collections.router)
 router.include_router(admin_backup.router)

@@ -23,6 +23,7 @@ from jieqian.web.admin_door import AdminDoor
 from jieqian.web.admin_pages import admin_pages_router
 from jieqian.web.dashboard import dashboard_router
 from jieqian.web.drawing import Drawer
+from jieqian.web.experiment_pages import experiment_pages_router
 from jieqian.web.faq_pages import faq_pages_router
 from jieqian.web.pages import mount_static, nothing_here, pages_router
 from jieqian.wiring import House
@@ -77,6 +78,7 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
     app.include_router(pages_router(house))
     app.include_router(dashboard_router(house.dashboard, door, drawer))
     app.include_router(admin_pages_router(house, door))
+    app.include_router(experiment_pages_router(house.experiments, door))
     app.include_router(faq_pages_router(house, door))
     mount_static(app)
     app.add_middleware(TellsFaults)

@@ -13,7 +13,7 @@ from typing import Any
 from jieqian.errors import NothingKept, QueueFull
 from jieqian.languages import Language
 from jieqian.tasks.store import Accepted
-from jieqian.tasks.task import Mode, Status, Task
+from jieqian.tasks.task import Mode, Status, StrategyName, Task
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,9 @@ class Wanted:
     question: str
     language: Language
     mode: Mode
+    strategy: StrategyName = StrategyName.AUTO
+    experiment: str | None = None
+    variant: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

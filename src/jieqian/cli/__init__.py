@@ -29,6 +29,7 @@ _PLACES = {
     "bench": "bench.app",
     "cache": "cache.app",
     "corpus": "corpus.app",
+    "experiments": "experiments.app",
     "faq": "faq.app",
     "keys": "keys.app",
     "model": "model.app",

@@ -33,12 +33,14 @@ logger = logging.getLogger(__name__)
 LOCK = "jieqian.lock"
 PID = "jieqian.pid"
 BACKUPS = "backups"
+#: The operator's own versions of the prompt's templates. No backup holds them: they are texts of the operator's.
+TEMPLATES = "templates"
 #: Archives made for somebody to fetch begin so; they go with the owner that made them.
 OUTGOING = "outgoing-"
 #: A folder with one of these is ours, whatever else lies in it.
 _PROOF = {*DATABASE_FILES, SECRET, LOCK, PID}
 #: What may lie in one before its first start: ours, or what systems and editors leave everywhere.
-_ALSO_OURS = {COLLECTIONS, "models", "index", BACKUPS, MODEL_CHOICE, "server.json", "imports", *IN_WORK}
+_ALSO_OURS = {COLLECTIONS, TEMPLATES, "models", "index", BACKUPS, MODEL_CHOICE, "server.json", "imports", *IN_WORK}
 _HARMLESS = {".env", ".gitignore", ".gitkeep", ".keep", "lost+found", ".DS_Store", "desktop.ini", "Thumbs.db"}
 _TAKE_ANOTHER = "Set JIEQIAN_DATA_DIR to another."
 

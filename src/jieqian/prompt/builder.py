@@ -13,28 +13,19 @@ can forge these: see `prompt/fence.py`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from itertools import zip_longest
-from pathlib import Path
 from typing import Any
-
-import jinja2
 
 from jieqian.languages import Language
 from jieqian.lots.lot import Collection, Lot
-from jieqian.prompt.fence import fenced
 from jieqian.prompt.prompt import ParentReading, Passage, Prompt
 from jieqian.prompt.verse import in_script, rank_label, rank_sense, verse_lines
+from jieqian.prompt.versions import TEMPLATE_VERSION, version_names, version_of
 from jieqian.sections.topics import with_topic
 
-TEMPLATE_VERSION = "v1"
-_SOURCES = {
-    path.name: path.read_text(encoding="utf-8")
-    for path in (Path(__file__).parent / "templates" / TEMPLATE_VERSION).glob("*.txt")
-}
 #: Prefixes kept, some 3 kB each: a reading's and the warming's before it are the same.
 _MOST_PREFIXES = 400
-_prefixes: dict[tuple[int, int, Language], tuple[Lot | None, Collection | None, str]] = {}
+_prefixes: dict[tuple[int, int, Language, str], tuple[Lot | None, Collection | None, str]] = {}
 PASSAGE_CHARACTERS = 600
 PARENT_CHARACTERS = 600
 
@@ -47,13 +38,15 @@ def build_prompt(
     passages: Sequence[Passage],
     question: str,
     parent: ParentReading | None,
+    template: str = TEMPLATE_VERSION,
 ) -> Prompt:
     """The prompt of one reading; what to write is added last, by the strategy. `question` is kept whole."""
     return Prompt(
-        prefix=build_prefix(lot, collection, language),
+        prefix=build_prefix(lot, collection, language, template),
         question=render(
             "question",
             language,
+            template,
             passages=[{"title": passage.title, "text": passage.text[:PASSAGE_CHARACTERS]} for passage in passages],
             parent=parent and {"question": parent.question, "conclusion": parent.conclusion[:PARENT_CHARACTERS]},
             parent_title=parent.lot_title if parent else "",
@@ -64,7 +57,7 @@ def build_prompt(
         lot=lot,
         collection=collection,
         language=language,
-        template_version=TEMPLATE_VERSION,
+        template_version=template,
     )
 
 
@@ -73,28 +66,29 @@ def what_it_is_about(question: str, parent: ParentReading | None) -> str:
     return question if parent is None else with_topic(question, parent.question, parent.conclusion)
 
 
-def build_prefix(lot: Lot, collection: Collection, language: Language) -> str:
+def build_prefix(lot: Lot, collection: Collection, language: Language, template: str = TEMPLATE_VERSION) -> str:
     """Rules, then the lot and its commentary: what a server is warmed with while the asker still types.
 
     Counsel by topic is left to what follows the question (`sections/ordering.py`): on two processor cores a model reads
     some fifty tokens a second, and of seven topics an asker needs one.
     """
-    key = id(lot), id(collection), language
+    key = id(lot), id(collection), language, version_of(template).identity
     of_lot, of_collection, prefix = _prefixes.get(key, (None, None, ""))
     if of_lot is not lot or of_collection is not collection:
-        prefix = _render_prefix(lot, collection, language)
+        prefix = _render_prefix(lot, collection, language, template)
         _prefixes[key] = lot, collection, prefix  # which keeps their ids from being given to others
         while len(_prefixes) > _MOST_PREFIXES:
             _prefixes.pop(next(iter(_prefixes)), None)
     return prefix
 
 
-def _render_prefix(lot: Lot, collection: Collection, language: Language) -> str:
+def _render_prefix(lot: Lot, collection: Collection, language: Language, template: str) -> str:
     allusion, commentary = lot.allusion(language), lot.commentary(language)
     gloss = [in_script(note, language) for note in commentary.gloss] if commentary else []
     return render(
         "prefix",
         language,
+        template,
         collection=collection.name(language),
         number=lot.number,
         title=in_script(lot.title(language), language) if lot.titles else "",
@@ -114,28 +108,13 @@ def is_foreign(own: Language, asked: Language) -> bool:
     return own is not asked and not (own.is_chinese and asked.is_chinese)
 
 
-def render(name: str, language: Language, **values: Any) -> str:
-    """One template of this version in that language; every value put in is fenced."""
-    return _environment().get_template(f"{language.value}.{name}.txt").render(language=language.value, **values).strip()
+def render(name: str, language: Language, template: str, **values: Any) -> str:
+    """One template of that version in that language; every value put in is fenced."""
+    found = version_of(template).templates.get_template(f"{language.value}.{name}.txt")
+    return found.render(language=language.value, **values).strip()
 
 
 def warm_up() -> None:
     """Compiles every template (some 30 ms), which the first reading would else wait for."""
-    for name in _SOURCES:
-        _environment().get_template(name)
-
-
-def _finalize(value: Any) -> Any:
-    return fenced(value) if isinstance(value, str) else value
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.DictLoader(_SOURCES),
-        finalize=_finalize,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=False,
-    )
+    for name in version_names():
+        version_of(name).warm_up()

@@ -78,11 +78,12 @@ class FrontDesk:
     estimate: Estimate
     max_queue: int
     rate_limit: RateLimit
-    check_model: Callable[[str], Awaitable[None]] | None = None
+    check_model: Callable[[str], Awaitable[object]] | None = None
     answer_key: Callable[[NewTask, Lot, ParentReading | None], str | None] = lambda *_: None
     near: NearAnswers = field(default_factory=NoNearAnswers)
     look_early: Callable[[NewTask, Lot, FromCache | None], None] = lambda *_: None
     free_worker: Callable[[], AbstractAsyncContextManager[FreeWorker | None]] = nullcontext
+    assign: Callable[[NewTask], NewTask] = lambda new: new
 
 
 async def accept_request(
@@ -93,11 +94,12 @@ async def accept_request(
     idempotency_key: str | None = None,
     arrived: float = 0.0,
     limited_as: Sequence[str] | None = None,
+    assign: Callable[[NewTask], NewTask] | None = None,
 ) -> Accepted:
     """Check and store a request. Raises `RequestError` kinds.
 
     `arrived` is when it came (seconds since the epoch). `limited_as` are the names whose rate limits count: the
-    caller's own unless others are given.
+    caller's own unless others are given. `assign` puts it into a variant of an experiment, in place of the desk's.
     """
     _refuse_half_characters(asked)
     if idempotency_key is not None:
@@ -105,6 +107,7 @@ async def accept_request(
         if earlier is not None:
             return earlier
     new, parent = await _checked(asked, caller, desk, arrived or time.time())
+    new = (assign or desk.assign)(new)
     if idempotency_key is not None:
         new = replace(new, idempotency_key=idempotency_key, body_hash=_body_hash(asked))
     lot = desk.lots.lot(new.collection, new.lot)

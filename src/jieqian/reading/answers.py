@@ -14,8 +14,8 @@ from jieqian.cache.near import NearReading
 from jieqian.events.event import Event, SectionDelta, SectionFinished, SectionStarted
 from jieqian.languages import Language
 from jieqian.lots.lot import Collection, Lot
-from jieqian.prompt.builder import TEMPLATE_VERSION
 from jieqian.prompt.prompt import ParentReading
+from jieqian.prompt.versions import TEMPLATE_VERSION, version_of
 from jieqian.reading.engines import Engine
 from jieqian.sections.section import SECTIONS, Section
 from jieqian.tasks.task import Mode
@@ -49,10 +49,13 @@ class Answers:
         question: str,
         parent: ParentReading | None,
         passages: str | None = None,
+        template: str = TEMPLATE_VERSION,
+        variant: str = "",
     ) -> str | None:
         """The key of that reading; None where the model would not write all of it, so that nothing is ever kept.
 
         `passages`: the version of those it was given (`Found.version`), where that is known already; empty: no key.
+        `variant`: of an experiment, whose answers are nobody else's; empty: outside of any.
         """
         if passages is None:
             passages = self._corpus_version(lot.collection)
@@ -72,11 +75,11 @@ class Answers:
             language=language.value,
             mode=mode.value,
             strategy=engine.strategy.name,
-            variant="",
+            variant=variant,
             provider=engine.client.provider,
             model=engine.model.name,
             weights=engine.model.digest or f"{engine.client.base_url} {engine.model.name}",
-            template_version=TEMPLATE_VERSION,
+            template_version=version_of(template).identity,
             options=options,
             parent_hash=parent_hash(parent),
             corpus_version=passages,

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
@@ -98,6 +98,8 @@ class Engines:
         self._tried_at = 0.0
         self._loading: dict[Startable, asyncio.Task[None]] = {}
         self._seen_before: _Kind | None = None
+        self._besides: frozenset[str] = frozenset()
+        self._learnt: dict[str, ModelInfo] = {}
         self._looking: asyncio.Task[None] | None = None
         self._one_look = asyncio.Lock()
 
@@ -147,6 +149,7 @@ class Engines:
         self._let_go()
         if found.model is not None:
             self._load(found.client)
+        await self._describe_those_besides()
 
     def _load(self, client: ModelClient | None) -> None:
         """Let a model that lives beside us be loaded now, not when the first asker waits for it."""
@@ -172,6 +175,27 @@ class Engines:
             self._comings += 1
             self._came[held] = self._comings
         return replace(found, client=held)
+
+    # -- models besides the modes' own ----------------------------------------------------------------------------
+
+    async def learn(self, models: Collection[str]) -> None:
+        """From now on `engine` knows these models too, if the server in use has them."""
+        self._besides = frozenset(models)
+        async with self._one_look:
+            await self._describe_those_besides()
+
+    async def _describe_those_besides(self) -> None:
+        self._learnt = {name: info for name, info in self._learnt.items() if name in self._besides}
+        client = self._choice.client
+        if client is None or self._choice.provider == EMBEDDED:
+            return
+        for name in sorted(self._besides):
+            try:
+                self._learnt[name] = await client.describe(name)
+            except ModelNotFound:
+                self._learnt.pop(name, None)
+            except ModelError as error:  # what was known of it stands: the server may be busy
+                logger.warning("cannot ask about a model: %s", error, extra={"action": "describe_failed"})
 
     # -- embedded models come and go ------------------------------------------------------------------------------
 
@@ -242,11 +266,15 @@ class Engines:
             self._let_go()
         return Engine(client, info, self._strategies(client, info, mode, strategy), self._options(info, mode))
 
-    async def check_named(self, model: str) -> None:
-        """Raise `ModelRefused` or `ModelNotFound` where `trial` would; a server that does not answer now may later."""
+    async def check_named(self, model: str) -> str:
+        """Raise `ModelRefused` or `ModelNotFound` where `trial` would; a server that does not answer now may later.
+
+        Answers whose it is, as `provider` tells.
+        """
         found = await self._find(model)
         if found is not None and found.client is not None and found.client not in self._clients.values():
             await found.client.close()
+        return COMMENTARY if found is None else found.provider
 
     async def _find(self, model: str) -> Choice | None:
         """A choice with client and model: of the server in use, or embedded. None: the commentary."""
@@ -272,9 +300,9 @@ class Engines:
     def _kind(choice: Choice) -> _Kind:
         return choice.provider, choice.client.base_url if choice.client else None, choice.model is not None
 
-    def engine(self, mode: Mode, strategy: StrategyName) -> Engine | None:
-        """What answers in this mode; None: no model, commentary speaks."""
-        model = self._model(mode)
+    def engine(self, mode: Mode, strategy: StrategyName, named: str | None = None) -> Engine | None:
+        """What answers in this mode; None: no model, commentary speaks. `named`: with that model, if it is known."""
+        model = self._model(mode) if named is None else self._known_model(named)
         if self._choice.client is None or model is None:
             return None
         client = self._choice.client
@@ -283,8 +311,14 @@ class Engines:
     def in_use(self) -> Iterator[tuple[ModelClient, ModelInfo, int]]:
         """The models readings are written with, each with its window in tokens."""
         for mode in Mode:
-            if (engine := self.engine(mode, StrategyName.SEQUENTIAL)) is not None:
-                yield engine.client, engine.model, engine.options.context_tokens
+            for named in (None, *sorted(self._learnt)):
+                if (engine := self.engine(mode, StrategyName.SEQUENTIAL, named)) is not None:
+                    yield engine.client, engine.model, engine.options.context_tokens
+
+    def own_model(self, mode: Mode) -> tuple[str, bool] | None:
+        """The name of the mode's model, and whether it only retells; None where commentary speaks."""
+        model = self._model(mode)
+        return None if model is None or self._choice.client is None else (model.name, model.tiny)
 
     @property
     def provider(self) -> str:
@@ -318,6 +352,10 @@ class Engines:
     async def standings(self) -> list[dict[str, Any]]:
         """How the model servers of the modes stand now (`reading/standings.py`); loads nothing."""
         return await standings(self._choice, self._options)
+
+    def _known_model(self, name: str) -> ModelInfo | None:
+        own = (self._choice.model, self._choice.fast_model)
+        return next((model for model in own if model is not None and model.name == name), self._learnt.get(name))
 
     def _model(self, mode: Mode) -> ModelInfo | None:
         return (self._choice.fast_model or self._choice.model) if mode is Mode.FAST else self._choice.model

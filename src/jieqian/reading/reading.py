@@ -19,6 +19,7 @@ TIMING_KEYS = (
     *("attempts", "prompt_tokens", "completion_tokens", "tokens_per_second", "cache_hit", "sections_from_model"),
     *("degraded", "llm_provider", "llm_model", "llm_stream_enabled", "mode", "strategy", "language", "collection"),
     *("lot", "model_error", "retrieval", "cache_created_at", "cache_similarity", "cache_task_id"),
+    *("experiment", "variant"),
 )
 
 
@@ -36,6 +37,8 @@ def timings_of(task: Task, measured: Mapping[str, Any]) -> dict[str, Any]:
         "section_ms": {},
         "sections_from_model": 0,
         "degraded": False,
+        "experiment": task.experiment,
+        "variant": task.variant,
     }
     return {key: measured.get(key, known.get(key)) for key in TIMING_KEYS}
 

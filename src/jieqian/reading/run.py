@@ -23,6 +23,7 @@ from jieqian.reading.answers import Answers
 from jieqian.reading.engines import Engine, Engines
 from jieqian.reading.reading import parent_reading
 from jieqian.reading.record import Record, shown_sections
+from jieqian.reading.way import Way, Ways
 from jieqian.retrieval.finding import PassageFinder, prompt_passage
 from jieqian.sections.from_commentary import commentary_section
 from jieqian.sections.section import SectionName, SectionSource
@@ -66,6 +67,7 @@ class Desk:
     engines: Engines
     passages: PassageFinder
     answers: Answers
+    ways: Ways
     flights: Flights
     metrics: Measured
     deadline_seconds: float
@@ -80,6 +82,7 @@ class Asked:
     lot: Lot
     collection: Collection
     parent: ParentReading | None
+    way: Way
 
     @property
     def about(self) -> str:
@@ -95,6 +98,7 @@ class Asked:
             passages=passages,
             question=self.task.question,
             parent=self.parent,
+            template=self.way.template,
         )
 
     def key(self, engine: Engine | None, answers: Answers, passages: str | None = None) -> str | None:
@@ -108,6 +112,8 @@ class Asked:
             question=self.task.question,
             parent=self.parent,
             passages=passages,
+            template=self.way.template,
+            variant=self.way.variant,
         )
 
 
@@ -126,7 +132,7 @@ async def run_reading(task: Task, token: str, desk: Desk, place: Place) -> None:
         await pick_up(task, desk, record)
         lot, collection = await find_lot(task, desk, record)
         parent = await find_parent(task, desk)
-        asked = Asked(task, lot, collection, parent)
+        asked = Asked(task, lot, collection, parent, await desk.ways.find(task))
         timings = await answer_from_cache(asked, desk, record)
         if timings is None:
             prompt = asked.prompt(await find_passages(asked, desk, record))
@@ -187,7 +193,7 @@ async def answer_from_cache(asked: Asked, desk: Desk, record: Record) -> dict[st
     task = asked.task
     if task.fresh or task.model is not None or task.sections:
         return None
-    key = asked.key(desk.engines.engine(task.mode, task.strategy), desk.answers)
+    key = asked.key(desk.ways.engine(task.mode, asked.way), desk.answers)
     answer = await desk.store.answer(key) if key is not None and desk.answers.may_have(key) else None
     return None if answer is None else await record.answered(asked.lot.as_dict(task.language), answer)
 
@@ -214,7 +220,7 @@ async def write_with_model(asked: Asked, desk: Desk, record: Record, prompt: Pro
     Answers the key that the same question would have; None where the reading is nobody else's.
     """
     task = asked.task
-    engine = None if task.deliveries > MAX_DELIVERIES else await find_engine(task, desk, record)
+    engine = None if task.deliveries > MAX_DELIVERIES else await find_engine(asked, desk, record)
     if engine is None or task.language not in engine.model.languages:
         record.model_chosen("commentary", None, "commentary")
         return None
@@ -224,12 +230,14 @@ async def write_with_model(asked: Asked, desk: Desk, record: Record, prompt: Pro
     return key
 
 
-async def find_engine(task: Task, desk: Desk, record: Record) -> Engine | None:
-    """What writes the task's reading: the model in use, or the one the task asks for. None: commentary speaks."""
-    if task.model is None:
-        return desk.engines.engine(task.mode, task.strategy)
+async def find_engine(asked: Asked, desk: Desk, record: Record) -> Engine | None:
+    """What writes the reading: the model in use, or the one that is asked for. None: commentary speaks."""
+    task, named = asked.task, asked.task.model or asked.way.model
+    engine = None if task.model else desk.ways.engine(task.mode, asked.way)
+    if named is None or engine is not None:
+        return engine
     try:
-        return await desk.engines.trial(task.model, task.mode, task.strategy)
+        return await desk.engines.trial(named, task.mode, asked.way.strategy)
     except ModelError as error:  # it was there when the task was accepted
         record.model_failed(error)
         return None

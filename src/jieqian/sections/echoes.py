@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 
 from jieqian.languages import Language
-from jieqian.prompt import builder
+from jieqian.prompt.versions import TEMPLATE_VERSION, version_of
 from jieqian.sections.section import SectionName
 
-_ABOUT = Path(builder.__file__).parent / "templates" / builder.TEMPLATE_VERSION / "about.toml"
 _LEADING = " \n「『“‘\"'《〈（(【["
 _FOLLOWING = " \n」』”’\"'》〉）)】]：:。.；;－—–-"
 
 
-def about(language: Language) -> Mapping[str, str]:
+def about(language: Language, template: str = TEMPLATE_VERSION) -> Mapping[str, str]:
     """What the order says each section is about, by the section's name; `line_by_line` is not among them."""
-    return _descriptions()[language.value]
+    return version_of(template).about[language.value]
 
 
-def without_echo(text: str, section: SectionName, language: Language, *, grows: bool) -> str:
+def without_echo(
+    text: str, section: SectionName, language: Language, *, grows: bool, template: str = TEMPLATE_VERSION
+) -> str:
     """The text without its own description before it, where a colon, an end or a bracket sets that apart.
 
     `grows`: more may follow. Then "" is given while the beginning is still open, so that every answer is a beginning
     of the next.
     """
-    description = about(language).get(section.value)
+    description = about(language, template).get(section.value)
     if description is None:
         return text
     bare, folded = text.lstrip(_LEADING), description.casefold()
@@ -37,8 +35,3 @@ def without_echo(text: str, section: SectionName, language: Language, *, grows: 
     if rest and rest.lstrip(" ")[:1] not in _FOLLOWING:
         return text
     return rest.lstrip(_FOLLOWING)
-
-
-@cache
-def _descriptions() -> Mapping[str, Mapping[str, str]]:
-    return tomllib.loads(_ABOUT.read_text(encoding="utf-8"))

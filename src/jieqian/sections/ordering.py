@@ -49,7 +49,8 @@ def instruction_of(order: WritingOrder) -> str:
     return render(
         "order",
         prompt.language,
-        about=about(prompt.language),
+        prompt.template_version,
+        about=about(prompt.language, prompt.template_version),
         counsel=counsel_of(prompt),
         line_count=len(prompt.lot.lines),
         lines=_lines_to_explain(prompt),

@@ -13,6 +13,7 @@ import jiter
 
 from jieqian.languages import Language
 from jieqian.lots.lot import Collection, Lot
+from jieqian.prompt.versions import TEMPLATE_VERSION
 from jieqian.sections.echoes import without_echo
 from jieqian.sections.json_text import ObjectText
 from jieqian.sections.line_by_line import compose
@@ -40,7 +41,15 @@ class ReadingParser:
     first of doubled keys stands. Nothing that is fed raises.
     """
 
-    def __init__(self, wanted: Iterable[SectionName], lot: Lot, collection: Collection, language: Language) -> None:
+    def __init__(
+        self,
+        wanted: Iterable[SectionName],
+        lot: Lot,
+        collection: Collection,
+        language: Language,
+        template: str = TEMPLATE_VERSION,
+    ) -> None:
+        self._template = template
         self._wanted = frozenset(wanted)
         self._lot, self._collection, self._language = lot, collection, language
         self._object = ObjectText()
@@ -126,7 +135,7 @@ class ReadingParser:
 
     def _text_of(self, name: SectionName, value: Any, *, ended: bool) -> str | None:
         if isinstance(value, str):
-            return without_echo(self._mended(value), name, self._language, grows=not ended)
+            return without_echo(self._mended(value), name, self._language, grows=not ended, template=self._template)
         if not isinstance(value, list | dict):
             return None
         if name is not SectionName.LINE_BY_LINE:

@@ -25,7 +25,7 @@ class Sequential:
     async def write(self, order: WritingOrder) -> AsyncIterator[Draft]:
         """The drafts of one attempt; raises `ModelError` after those so far, `ModelCutOff` for a rambling model."""
         prompt = order.prompt
-        parser = ReadingParser(order.wanted, prompt.lot, prompt.collection, prompt.language)
+        parser = ReadingParser(order.wanted, prompt.lot, prompt.collection, prompt.language, prompt.template_version)
         watch = RamblingWatch()
         spoke, surplus = False, 0
         async with calling(order.client, request_of(order)) as chunks:

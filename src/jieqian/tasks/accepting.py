@@ -116,6 +116,8 @@ def _columns(new: NewTask) -> dict[str, Any]:
         "care": dict(new.care) if new.care else None,
         "idempotency_key": new.idempotency_key,
         "body_hash": new.body_hash,
+        "experiment": new.experiment,
+        "variant": new.variant,
         "created_at": new.created_at,
         "ended_at": new.created_at if done else None,
         "touched_at": new.created_at,

@@ -19,7 +19,7 @@ Row = Mapping[str, Any] | sa.RowMapping
 _PLAIN_COLUMNS = (
     *("id", "seq", "caller", "collection", "lot", "question", "model", "fresh", "parent_id", "draw_id", "care"),
     *("created_at", "claimed_at", "ended_at", "touched_at", "lease_token", "lease_expires_at"),
-    *("deliveries", "attempts", "last_event_id", "timings", "error"),
+    *("deliveries", "attempts", "last_event_id", "timings", "error", "experiment", "variant"),
 )
 
 # Statements are made once: building one costs more than SQLite takes to run it.

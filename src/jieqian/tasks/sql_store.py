@@ -20,6 +20,7 @@ from jieqian.tasks.accepting import KEY_SECONDS, accept_in
 from jieqian.tasks.answer_rows import AnswerRows, forget_answers, keep_answer, use_answer
 from jieqian.tasks.database import begins_another_boot, open_engine, rewrite_a_page
 from jieqian.tasks.desk_rows import DeskRows
+from jieqian.tasks.experiment_rows import ExperimentRows
 from jieqian.tasks.faq_rows import FaqRows, forget_task
 from jieqian.tasks.faq_use_rows import FaqUseRows, count_ended
 from jieqian.tasks.figure_rows import FigureRows, count_before_erasing
@@ -41,7 +42,7 @@ def announce_nothing(_task_id: str, _events: Sequence[StoredEvent]) -> None:
     """For a store nobody listens to (a command line, a migration)."""
 
 
-class SqlTaskStore(DeskRows, FaqRows, FaqUseRows, AnswerRows, ShareRows, NoticeRows, FigureRows):
+class SqlTaskStore(DeskRows, FaqRows, FaqUseRows, AnswerRows, ShareRows, NoticeRows, FigureRows, ExperimentRows):
     """`TaskStore` over a database whose schema is up to date (`tasks.database.migrate`)."""
 
     def __init__(

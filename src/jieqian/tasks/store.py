@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from jieqian.cache.answer import CacheFilter, CacheStats, KeptAnswer, OwnReading
 from jieqian.events.event import Event, StoredEvent
+from jieqian.experiments.store import ExperimentStore
 from jieqian.llm.gain import Gain
 from jieqian.sections.section import Section
 from jieqian.tasks.faq_store import FaqStore
@@ -131,7 +132,7 @@ class FreeWorker:
 Announce = Callable[[str, Sequence[StoredEvent]], None]
 
 
-class TaskStore(FaqStore, Protocol):
+class TaskStore(FaqStore, ExperimentStore, Protocol):
     """The one owner of writes. What it stores it announces (`Announce`), after the commit and never before.
 
     Times are seconds since the epoch. Writes that take a lease `token` raise `LeaseLost` and change nothing unless the

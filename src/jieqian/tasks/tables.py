@@ -50,6 +50,8 @@ tasks = sa.Table(
     sa.Column("error", sa.JSON(none_as_null=True)),
     # In which of `figure_cells` it was counted; null: not yet.
     sa.Column("figure_cell", sa.Integer),
+    sa.Column("experiment", sa.String(40)),
+    sa.Column("variant", sa.String(40)),
     sa.CheckConstraint("status in ('queued', 'running', 'completed', 'failed', 'stopped')", name="status"),
     sa.CheckConstraint(
         "(status = 'running') = (lease_token is not null and lease_expires_at is not null)", name="lease_while_running"
@@ -67,6 +69,13 @@ tasks = sa.Table(
         *("ended_at", "total_time_ms", "figure_cell", "seq"),
         sqlite_where=sa.text("ended_at is not null"),
         postgresql_where=sa.text("ended_at is not null"),
+    ),
+    sa.Index(
+        "ix_tasks_experiment_seq",
+        "experiment",
+        "seq",
+        sqlite_where=sa.text("experiment is not null"),
+        postgresql_where=sa.text("experiment is not null"),
     ),
     sqlite_autoincrement=True,
 )
@@ -268,4 +277,21 @@ stale_figures = sa.Table(
     sa.Column("at", sa.Integer, primary_key=True),
     sa.Column("stamp", sa.String(32), nullable=False),
     sqlite_with_rowid=False,
+)
+
+experiments = sa.Table(
+    "experiments",
+    metadata,
+    sa.Column("name", sa.String(40), primary_key=True),
+    sa.Column("mode", sa.String(16), nullable=False),
+    sa.Column("variants", sa.JSON, nullable=False),
+    sa.Column("started_at", sa.Float, nullable=False),
+    sa.Column("ended_at", sa.Float),
+    sa.Index(
+        "uq_experiments_running",
+        "mode",
+        unique=True,
+        sqlite_where=sa.text("ended_at is null"),
+        postgresql_where=sa.text("ended_at is null"),
+    ),
 )

@@ -74,6 +74,8 @@ class NewTask:
     care: Mapping[str, Any] | None = None
     idempotency_key: str | None = None
     body_hash: str | None = None
+    experiment: str | None = None
+    variant: str | None = None
     created_at: float
     timings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -110,6 +112,8 @@ class Task:
     timings: Mapping[str, Any] = field(default_factory=_nothing)
     sources: tuple[Mapping[str, Any], ...] = ()
     error: Mapping[str, Any] | None = None
+    experiment: str | None = None
+    variant: str | None = None
 
     @property
     def missing(self) -> tuple[SectionName, ...]:

@@ -20,6 +20,7 @@ from jieqian.tasks.task import MAX_ATTEMPTS, Feedback, NewTask, Status, Task
 from jieqian.tasks.timings import settled
 from jieqian.testing.memory_answers import MemoryAnswers
 from jieqian.testing.memory_desk import MemoryDesk
+from jieqian.testing.memory_experiments import MemoryExperiments
 from jieqian.testing.memory_faq import MemoryFaq
 from jieqian.testing.memory_faq_use import MemoryFaqUse
 from jieqian.testing.memory_notices import MemoryNotices
@@ -28,7 +29,9 @@ from jieqian.testing.memory_shares import MemoryShares
 _LIVE = (Status.QUEUED, Status.RUNNING)
 
 
-class MemoryTaskStore(MemoryDesk, MemoryFaq, MemoryFaqUse, MemoryAnswers, MemoryShares, MemoryNotices):
+class MemoryTaskStore(
+    MemoryDesk, MemoryFaq, MemoryFaqUse, MemoryAnswers, MemoryShares, MemoryNotices, MemoryExperiments
+):
     """`TaskStore` for one process and one event loop; everything is gone with it.
 
     A write is one step of the loop (its "commit"), so no other coroutine sees half of it; it is announced right after,

@@ -20,7 +20,7 @@ from babel.messages.pofile import read_po
 from jieqian.languages import Language
 
 #: The files of each language: what visitors read, and what the operator reads (all others).
-DOMAINS = ("pages", "admin", "dashboard", "faq")
+DOMAINS = ("pages", "admin", "dashboard", "experiments", "faq")
 # A comment of the template says which value a text with several forms counts.
 _COUNTED = re.compile(r"Forms by: (\w+)")
 

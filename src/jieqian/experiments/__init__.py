@@ -1,0 +1,1 @@
+"""Experiments: variants of a mode by share, sticky by caller, and what came of each."""
