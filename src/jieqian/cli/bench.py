@@ -122,6 +122,30 @@ def load(
 
 @app.command()
 def quality(
+    others: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="More models for --compare-models.")
+    ] = None,
+    compare_models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compare-models",
+            help="Two models or more, set side by side: NAME, ollama:NAME, ollama:URL#NAME, openai:URL#NAME or "
+            "llamacpp:FILE.gguf.",
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="A model that judges every two readings too, in both orders; named the same way."),
+    ] = None,
+    questions: Annotated[
+        int | None,
+        typer.Option(help="So many of the 72 questions, balanced; more later are these and others.", min=1),
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(help="zh-Hant, zh-Hans, en or ja, once for each; left out: all four.")
+    ] = None,
+    mode: Annotated[str, typer.Option(help="quality or fast.")] = "quality",
+    seed: Annotated[int, typer.Option(help="Draws the order the models take turns in.")] = 1,
     retrieval: Annotated[
         bool, typer.Option("--retrieval", help="Passages found for the labelled questions, in every way of searching.")
     ] = False,
@@ -136,14 +160,22 @@ def quality(
     out: Out = _OUT,
     as_json: Json = False,
 ) -> None:
-    """How good what is found is, on labelled questions; with --near on labelled pairs of them.
+    """How good readings are, by model, on shipped questions; or what is found, on labelled ones.
 
-    An Ollama model is asked at your settings' EMBEDDER_URL or LLM_BASE_URL; it makes every passage's vector first.
+    A comparison that broke off goes on where it ended: give the same command again. It ends with status 1 where
+    readings are missing, and its report is made of those there are. An Ollama model for --retrieval is asked at your
+    settings' EMBEDDER_URL or LLM_BASE_URL; it makes every passage's vector first.
 
-    Example: jieqian bench quality --retrieval --embedder ollama:bge-m3
+    Example: jieqian bench quality --compare-models qwen2.5:7b ollama:http://gpu:11434#qwen2.5:14b
     """
-    if retrieval + topics + near != 1:
-        raise UsageError("Say what to measure, one at a time: --retrieval, --topics or --near.", usage=True)
+    if retrieval + topics + near + bool(compare_models) != 1:
+        what = "--compare-models, --retrieval, --topics or --near"
+        raise UsageError(f"Say what to measure, one at a time: {what}.", usage=True)
+    if compare_models:
+        _compare([*compare_models, *(others or [])], judge, questions, language, mode, seed, out, as_json)
+        return
+    if others:
+        raise UsageError(f"{others[0]!r} is not understood. Models are named behind --compare-models.", usage=True)
     if topics:
         from jieqian.bench import topics as of_topics
 
@@ -216,6 +248,44 @@ def plan(
         generation_seconds=generation_ms / 1000,
     )
     _run(lambda advance: benchmark.measure(check, advance), out, as_json)
+
+
+def _compare(
+    written: list[str],
+    judge: str | None,
+    most: int | None,
+    language: list[str] | None,
+    mode: str,
+    seed: int,
+    out: Path,
+    as_json: bool,
+) -> None:
+    from jieqian.bench import comparing
+    from jieqian.bench.compared import compared_questions
+    from jieqian.bench.comparison import Plan
+    from jieqian.bench.contenders import contender_of, contenders_of
+    from jieqian.languages import Language
+    from jieqian.settings import load_settings
+
+    if len(written) < 2:
+        raise UsageError("--compare-models takes two models or more.", usage=True)
+    wanted = list(dict.fromkeys(language or _LANGUAGES))
+    if not set(wanted) <= set(_LANGUAGES) or mode not in ("quality", "fast"):
+        raise UsageError("--language is one of zh-Hant, zh-Hans, en, ja, and --mode quality or fast.", usage=True)
+    settings = load_settings()
+    languages = [each for each in Language if each.value in wanted]
+    plan = Plan(
+        contenders=contenders_of(written, settings),
+        questions=compared_questions(languages, most),
+        languages=languages,
+        mode=mode,
+        seed=seed,
+    )
+    judging = contender_of(judge, settings) if judge else None
+    left: list[str] = []
+    _run(lambda advance: comparing.measure(plan, judging, out, settings, advance, note, left.append), out, as_json)
+    if left:
+        raise UsageError(f"The comparison is not whole. {' '.join(left)} Give the same command again to go on.")
 
 
 def _run(measure: Callable[[Advance], Awaitable[Report]], out: Path, as_json: bool) -> None:
