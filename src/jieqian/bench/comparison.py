@@ -115,7 +115,7 @@ class _Runner:
             if contender.written in self.gone and not await self._is_back(contender):
                 continue
             told = await ask(self.https[contender.written], **body_of(question, self.plan.mode))
-            cause = await self._broken(told, contender)
+            cause = await why_broken(told, contender, self.settings)
             if cause:
                 self.gone[contender.written] = cause
                 self.tell(f"{contender.written} did not answer {question.id}: {cause}")
@@ -149,19 +149,20 @@ class _Runner:
             return False
         return any(each["mode"] == self.plan.mode and each["reachable"] for each in modes)
 
-    async def _broken(self, told: Told, contender: Contender) -> str:
-        """Why this is no reading of the model's; "" where it is one."""
-        if not told.reading:
-            return told.error or "it ended without a reading"
-        timings = told.reading["timings"]
-        error, whole = timings["model_error"], not timings["degraded"]
-        if whole or (error in _ITS_OWN and timings["llm_model"] is not None):
-            return ""
-        try:
-            await contender.look(self.settings)
-        except JieqianError as gone:
-            return gone.detail
-        return f"its server answers, but a reading broke off: {error or 'it was not there'}"
+
+async def why_broken(told: Told, contender: Contender, settings: Settings) -> str:
+    """Why this is no reading of the model's: its server was gone; "" where it is one, whatever it is worth."""
+    if not told.reading:
+        return told.error or "it ended without a reading"
+    timings = told.reading["timings"]
+    error, whole = timings["model_error"], not timings["degraded"]
+    if whole or (error in _ITS_OWN and timings["llm_model"] is not None):
+        return ""
+    try:
+        await contender.look(settings)
+    except JieqianError as gone:
+        return gone.detail
+    return f"its server answers, but a reading broke off: {error or 'it was not there'}"
 
 
 async def run(
@@ -178,7 +179,7 @@ async def run(
     async with AsyncExitStack() as stack:
         for contender in plan.contenders:
             if any(pair[1] is contender for pair in wanted):
-                runner.https[contender.written] = await stack.enter_async_context(_asked(contender, settings))
+                runner.https[contender.written] = await stack.enter_async_context(served(contender, settings))
         await runner.round(wanted)
         await runner.round([pair for pair in missing(plan, records.found, seen) if pair[1].written in runner.https])
     left = {contender.written for _, contender in missing(plan, records.found, seen)}
@@ -187,7 +188,7 @@ async def run(
 
 
 @asynccontextmanager
-async def _asked(contender: Contender, settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
+async def served(contender: Contender, settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
     """A service that writes with this model alone, and a session that asks it."""
     running = service(service_settings(contender, settings), alone=True)
     try:

@@ -154,6 +154,7 @@ def _model_figures(model: ModelFindings) -> dict[str, Any]:
         "asked_of": model.asked_of,
         "not_written": dict(model.not_written),
         "broken": model.broken,
+        "readings_without": sum(not answer.score.from_model for answer in model.answers.values()),
         "score": score and score.as_dict(),
         "own_score": own and own.as_dict(),
         "from_model": share and share.as_dict(),

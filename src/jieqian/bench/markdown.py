@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from html import escape
 
-_MARKS = re.compile(r"([\\`*_{}\[\]<>|~&$#!^])")
+_MARKS = re.compile(r"([\\`*_{}\[\]|~$#!^])")
 _AT_THE_START = re.compile(r"^([-+=:]|\d+(?=[.)]))")
 _ADDRESS = re.compile(r"(?i)\b(https?|ftp|mailto|www)([:.])")
 _SHOWN_BREAK = " "
@@ -18,7 +19,7 @@ def plain(text: str) -> str:
         for mark in text
     )
     line = _SHOWN_BREAK.join(visible.split())
-    escaped = _MARKS.sub(r"\\\1", line).replace("@", "&#64;")
+    escaped = escape(_MARKS.sub(r"\\\1", line), quote=False).replace("@", "&#64;")
     escaped = _ADDRESS.sub(lambda found: f"{found[1]}&#{ord(found[2])};", escaped)
     return _AT_THE_START.sub(r"\\\1", escaped)
 

@@ -11,7 +11,8 @@ from jieqian.entry import main
 
 
 def _end_with_the_starter() -> None:
-    sys.stdin.buffer.read()  # comes back when the pipe's other end is closed
+    while os.read(sys.stdin.fileno(), 1):  # nothing is ever sent: it comes back when the pipe's other end is closed
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -81,25 +81,38 @@ def overhead(
 @app.command()
 def speed(
     model: Annotated[
-        list[str] | None, typer.Option(help="A model to time, once for each; left out: that in use.")
+        list[str] | None,
+        typer.Option(
+            help="A model to time, once for each: NAME, ollama:NAME, ollama:URL#NAME, openai:URL#NAME or "
+            "llamacpp:FILE.gguf; left out: that in use."
+        ),
     ] = None,
     out: Out = _OUT,
     runs: Annotated[int, typer.Option(help="Lots asked about with each model, twice each.", min=1, max=1000)] = 5,
     language: Annotated[str, typer.Option(help="zh-Hant, zh-Hans, en or ja.")] = "en",
     mode: Annotated[str, typer.Option(help="quality or fast.")] = "quality",
+    seed: Annotated[int, typer.Option(help="Draws the order the models take turns in.")] = 1,
     as_json: Json = False,
 ) -> None:
     """How fast models write here: first token, first text, first whole section, whole reading, tokens a second.
 
-    Uses your own settings (LLM_BASE_URL and so on), with data of its own.
+    Uses your own settings (LLM_BASE_URL and so on), with data of its own. Each run is kept as it ends: given again,
+    the same command goes on where it broke off. It ends with status 1 where runs are missing.
 
     Example: jieqian bench speed --model qwen2.5:7b --model qwen2.5:14b
     """
     from jieqian.bench import speed as benchmark
+    from jieqian.bench.contenders import contenders_of
+    from jieqian.settings import load_settings
 
     if language not in _LANGUAGES or mode not in ("quality", "fast"):
         raise UsageError("--language is one of zh-Hant, zh-Hans, en, ja, and --mode quality or fast.", usage=True)
-    _run(lambda advance: benchmark.measure(model or [], runs, language, mode, advance), out, as_json)
+    settings = load_settings()
+    contenders = contenders_of(model or [], settings)
+    asked = benchmark.Plan(contenders=contenders, runs=runs, language=language, mode=mode, seed=seed)
+    left: list[str] = []
+    _run(lambda advance: benchmark.measure(asked, out, settings, advance, note, left.append), out, as_json)
+    _expect_whole(left)
 
 
 @app.command()
@@ -284,8 +297,12 @@ def _compare(
     judging = contender_of(judge, settings) if judge else None
     left: list[str] = []
     _run(lambda advance: comparing.measure(plan, judging, out, settings, advance, note, left.append), out, as_json)
+    _expect_whole(left)
+
+
+def _expect_whole(left: list[str]) -> None:
     if left:
-        raise UsageError(f"The comparison is not whole. {' '.join(left)} Give the same command again to go on.")
+        raise UsageError(f"Something is missing, and the report says so. {' '.join(left)} Give the same command again.")
 
 
 def _run(measure: Callable[[Advance], Awaitable[Report]], out: Path, as_json: bool) -> None:

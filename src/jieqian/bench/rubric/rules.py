@@ -86,7 +86,8 @@ def _explanations(text: str, cores: Sequence[str]) -> dict[int, str]:
         )
         if place is not None:
             found[place] = row[letters[len(cores[place]) - 1][0] + 1 :]
-    return found or _between_quotations(text, cores)
+    quoted = _between_quotations(text, cores)
+    return found if len(found) >= len(quoted) else quoted
 
 
 def _between_quotations(text: str, cores: Sequence[str]) -> dict[int, str]:
@@ -171,6 +172,13 @@ def _units(text: str, language: Language) -> frozenset[str]:
         for one, other in pairwise(run)
         if one not in vague and other not in vague
     }
+    if language is Language.JA:  # where words are of both writings: 高い枝に
+        pairs |= {
+            run[at : at + 4]
+            for run in re.findall(r"[\u3041-\u3096\u30a1-\u30faー\u3400-\u9fff々]{4,}", folded)
+            for at in range(len(run) - 3)
+            if any(mark not in vague and "\u3400" <= mark <= "\u9fff" for mark in run[at : at + 4])
+        }
     return frozenset(pairs | set(re.findall(r"[\u30a1-\u30faー]{3,}", folded)))
 
 
@@ -285,10 +293,16 @@ def _sense_missing(written: Written) -> Fault | None:
             return None
         why = f"nothing said of the whole warns, and the rank is {fortune.label}"
     else:
-        if any(is_asserted(word, read.folded) for read in reads for word in _folded_words("hopeful")):
+        if any(_encourages(word, read.folded) for read in reads for word in _folded_words("hopeful")):
             return None
         why = f"nothing said of the whole encourages, and the rank is {fortune.label}"
     return Fault(Rule.POLARITY_KEPT, reads[-1].draft.section, why, excerpt(reads[-1].text))
+
+
+def _encourages(word: str, folded: str) -> bool:
+    if not word.isascii():
+        return is_asserted(word, folded)
+    return is_asserted(f" {word}", f" {folded}".replace("\n", " "))  # not inside "inauspicious"
 
 
 def as_written(phrase: str, read: ReadDraft) -> str:
