@@ -179,7 +179,8 @@ async def run(
     async with AsyncExitStack() as stack:
         for contender in plan.contenders:
             if any(pair[1] is contender for pair in wanted):
-                runner.https[contender.written] = await stack.enter_async_context(served(contender, settings))
+                about = sorted({question.collection for question, _ in wanted})
+                runner.https[contender.written] = await stack.enter_async_context(served(contender, settings, about))
         await runner.round(wanted)
         await runner.round([pair for pair in missing(plan, records.found, seen) if pair[1].written in runner.https])
     left = {contender.written for _, contender in missing(plan, records.found, seen)}
@@ -188,9 +189,11 @@ async def run(
 
 
 @asynccontextmanager
-async def served(contender: Contender, settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    """A service that writes with this model alone, and a session that asks it."""
-    running = service(service_settings(contender, settings), alone=True)
+async def served(
+    contender: Contender, settings: Settings, collections: Sequence[str] = ()
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """A service that writes with this model alone, and a session that asks it about these collections (none: all)."""
+    running = service(service_settings(contender, settings, collections), alone=True)
     try:
         place = await asyncio.to_thread(running.__enter__)
     except UsageError as error:

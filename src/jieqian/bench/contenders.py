@@ -109,13 +109,16 @@ def contender_of(written: str, settings: Settings) -> Contender:
     return _at(written, kind, url, name, settings)
 
 
-def service_settings(contender: Contender, settings: Settings) -> Mapping[str, str]:
-    """What a service is started with that writes with this model alone: nothing kept, nothing measured meanwhile."""
+def service_settings(contender: Contender, settings: Settings, collections: Sequence[str] = ()) -> Mapping[str, str]:
+    """What a service is started with that writes with this model alone: nothing kept, nothing measured meanwhile.
+
+    `collections`: those that are asked about, which make its start cheaper; empty: all.
+    """
     taken = {name.upper(): str(getattr(settings, name)) for name in _TAKEN_OVER}
     if settings.embedder.startswith("ollama:"):
         taken["EMBEDDER_URL"] = ollama_of(settings)[0]
     quiet = {"CACHE_ENTRIES": "0", "NEAR_ANSWERS": "false", "MEASURE_MODELS": "false", "WORKERS": "1"}
-    return {**taken, **quiet, **contender.own_settings()}
+    return {**taken, **quiet, "COLLECTIONS": ",".join(collections), **contender.own_settings()}
 
 
 def _of_settings(written: str, settings: Settings) -> Contender:

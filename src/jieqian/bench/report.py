@@ -47,7 +47,7 @@ class Report:
         """The whole as Markdown; `pictures` links the picture that `write` put beside it."""
         parts = [f"## {self.title}", in_words(self.machine), *(table.markdown() for table in self.tables)]
         if self.notes:
-            parts.append("\n".join(f"- {note}" for note in self.notes))
+            parts.append("\n".join(f"- {_line(note)}" for note in self.notes))
         if pictures and self.charts:
             parts.append(f"![{self.title}]({self.name}.svg)")
         if self.appendix:
@@ -86,4 +86,9 @@ def _row(cells: Sequence[str]) -> str:
 
 def _cell(text: str) -> str:
     """In one line, and no end of the cell in it."""
-    return " ".join(text.replace("|", "\\|").replace("<", "&lt;").split())
+    return _line(text.replace("|", "\\|"))
+
+
+def _line(text: str) -> str:
+    """In one line, without HTML: a cause that a server told may stand in it."""
+    return " ".join(text.replace("<", "&lt;").split())

@@ -34,6 +34,7 @@ QUESTIONS = {
     "zh-Hans": ("她还会回信给我吗？", "今年适合换工作吗？"),
     "ja": ("彼女は返事をくれるでしょうか。", "今年、転職したほうがいいでしょうか。"),
 }
+_COLLECTION = "yuelao"
 #: So many lots are asked about cold; the others are opened first.
 _COLD_LOTS = 50
 #: A run that is made again takes a lot so many further on: its server may have kept the first one's prefix.
@@ -121,7 +122,7 @@ class _Timing:
         tries = sum(record.get("begun") == key for record in self.records.found)
         self.records.add({"begun": key})
         told: dict[str, Any] = {}
-        body = {"collection": "yuelao", "lot": 1 + (run + _ASIDE * tries) % _COLD_LOTS, "fresh": True}
+        body = {"collection": _COLLECTION, "lot": 1 + (run + _ASIDE * tries) % _COLD_LOTS, "fresh": True}
         body |= {"mode": self.plan.mode, "language": self.plan.language}
         for how, question in zip((COLD, SECOND), QUESTIONS[self.plan.language], strict=True):
             one = await ask(subject.http, question=question, **body)
@@ -183,7 +184,7 @@ async def _make(timing: _Timing, wanted: Sequence[tuple[int, str]]) -> None:
                     raise  # a name that is wrong, most likely
                 timing.tell(error.detail)
                 continue
-            http = await stack.enter_async_context(served(contender, timing.settings))
+            http = await stack.enter_async_context(served(contender, timing.settings, [_COLLECTION]))
             timing.subjects[contender.written] = _Subject(contender.written, http, contender)
         await timing.round([each for each in wanted if each[1] in timing.subjects])
         await timing.round([each for each in plan.missing(records.found) if each[1] in timing.subjects])
@@ -224,7 +225,7 @@ def _kept(told: Told) -> Record:
 async def _warm(http: aiohttp.ClientSession, lot: int, language: str) -> bool:
     """Open that lot as a reader does, and wait until its prefix was read; False where it was not."""
     before = await _warmed(http)
-    async with http.get(f"/api/v1/collections/yuelao/lots/{lot}?language={language}") as answer:
+    async with http.get(f"/api/v1/collections/{_COLLECTION}/lots/{lot}?language={language}") as answer:
         answer.raise_for_status()
     until = time.monotonic() + _WARMING_SECONDS
     while time.monotonic() < until:

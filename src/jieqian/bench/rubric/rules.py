@@ -38,6 +38,8 @@ _ENOUGH_ON_THE_MATTER = 3
 _ENOUGH_CITING = 2
 #: An excerpt in a report, in characters.
 _EXCERPT = 120
+#: Marks between a quoted line and its explanation.
+_AROUND = " \t\n」』”’\"'》：:，,、—-"
 
 
 # -- lines covered ----------------------------------------------------------------------------------------------------
@@ -56,6 +58,7 @@ def lines_covered(written: Written) -> Scored:
     said: dict[str, int] = {}
     cores = core_lines(lines)
     for place, explained in _explanations(read.text, cores).items():
+        explained = explained.strip(_AROUND)
         words = core(explained)
         other = next((each for each, line in enumerate(cores) if line != cores[place] and line in words), None)
         if len(words) < least:
