@@ -250,7 +250,7 @@ def _in_japan(mark: str) -> bool:
 
 _SAID_OF_THE_WHOLE = (SectionName.OVERALL_DEVELOPMENT, SectionName.CONCLUSION)
 _WARNS = (Polarity.BAD, Polarity.CAUTION)
-#: By so many words of the other sense the whole is told in it. Of the packaged commentaries' own texts 1 in 124 loses marks.
+#: By so many words of the other sense the whole is told in it. Of the commentaries' own texts 1 in 124 loses marks.
 _FAR_MORE = 3
 
 
