@@ -39,11 +39,13 @@ class Told:
 
 
 @asynccontextmanager
-async def asking(url: str, token: str | None = None) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session that asks that service: a visitor's, or an operator's by `token`."""
+async def asking(
+    url: str, token: str | None = None, *, patience: float = PATIENCE_SECONDS
+) -> AsyncIterator[aiohttp.ClientSession]:
+    """A session that asks that service: a visitor's, or an operator's by `token`. `patience`: seconds for a reading."""
     jar = aiohttp.CookieJar(unsafe=True)  # aiohttp keeps no cookies of bare addresses otherwise
     headers = {"Authorization": f"Bearer {token}"} if token else None
-    timeout = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
+    timeout = aiohttp.ClientTimeout(total=patience)
     async with aiohttp.ClientSession(
         url, cookie_jar=jar, headers=headers, timeout=timeout, connector=aiohttp.TCPConnector(limit=0)
     ) as http:

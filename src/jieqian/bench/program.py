@@ -9,11 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from jieqian.env_file import PREFIX
 from jieqian.errors import UsageError
 
 _END_SECONDS = 20.0
@@ -52,25 +53,32 @@ class Running:
 
 
 @contextmanager
-def service(settings: dict[str, str], *, data_dir: Path | None = None, source: Path | None = None) -> Iterator[Running]:
+def service(
+    settings: Mapping[str, str], *, data_dir: Path | None = None, source: Path | None = None, alone: bool = False
+) -> Iterator[Running]:
     """Run `jieqian serve` with these settings (names without the prefix) over the caller's own environment.
 
     Its data lies in a folder that is thrown away, unless `data_dir` names one. `source`: the `src` folder of another
-    state of the program to run in place of this one. Raises `UsageError` where it does not start.
+    state of the program to run in place of this one. `alone`: neither settings of the environment nor an `.env` are
+    read. Raises `UsageError` where it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="jieqian-bench-") as folder:
         data = data_dir or Path(folder) / "data"
         token = secrets.token_hex(16)
         # Asked about are collections of the package and made ones, whichever the caller offers.
         own = {"COLLECTIONS": "", **settings, "DATA_DIR": str(data), "ADMIN_TOKEN": token, "RATE_LIMIT_PER_MINUTE": "0"}
-        environment = {**os.environ, **{f"JIEQIAN_{name}": value for name, value in own.items()}}
+        around = _without_settings(os.environ) if alone else os.environ
+        environment = {**around, **{f"JIEQIAN_{name}": value for name, value in own.items()}}
         if source is not None:
             environment["PYTHONPATH"] = str(source.resolve())
+        program = ["jieqian.bench.served"] if source is None else ["jieqian", "serve"]
         begun = time.monotonic()
         with (Path(folder) / "log").open("w+", encoding="utf-8") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "jieqian", "serve", "--port", "0"],
+                [sys.executable, "-m", *program, "--port", "0"],
                 env=environment,
+                cwd=folder if alone else None,  # where there is no `.env`
+                stdin=subprocess.PIPE,  # which ends it where we are killed
                 stdout=subprocess.PIPE,
                 stderr=log,
                 text=True,
@@ -90,8 +98,16 @@ def service(settings: dict[str, str], *, data_dir: Path | None = None, source: P
                 except subprocess.TimeoutExpired:
                     process.kill()
                     process.wait()
-                if process.stdout is not None:
-                    process.stdout.close()
+                for pipe in (process.stdin, process.stdout):
+                    if pipe is not None:
+                        pipe.close()
+
+
+def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in environment.items() if not name.startswith(PREFIX) and name != "LLM_MODEL"}
+    if "PYTHONPATH" in kept:  # a relative one means something else from another folder
+        kept["PYTHONPATH"] = os.pathsep.join(str(Path(each).resolve()) for each in kept["PYTHONPATH"].split(os.pathsep))
+    return kept
 
 
 def _children(pid: int) -> list[int]:

@@ -5,75 +5,227 @@ that was opened before (which warms its prefix in an idle model server).
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 
 from jieqian.bench.asking import Told, ask, asking
-from jieqian.bench.charts import Chart
-from jieqian.bench.figures import shown, summarize
+from jieqian.bench.comparison import served, why_broken
+from jieqian.bench.contenders import Contender
 from jieqian.bench.machine import describe_machine
 from jieqian.bench.program import service
-from jieqian.bench.report import Report, Table
+from jieqian.bench.records import Record, Records, open_records
+from jieqian.bench.report import Report
+from jieqian.bench.speed_report import COLD, SECOND, WARMED, speed_report
+from jieqian.errors import JieqianError, UsageError
+from jieqian.settings import Settings
 
+NAME = "speed"
 QUESTIONS = {
     "en": ("Will she write back to me?", "Should I change my job this year?"),
     "zh-Hant": ("她還會回信給我嗎？", "今年適合換工作嗎？"),
     "zh-Hans": ("她还会回信给我吗？", "今年适合换工作吗？"),
     "ja": ("彼女は返事をくれるでしょうか。", "今年、転職したほうがいいでしょうか。"),
 }
-#: How a lot was met: never before in this run; asked about by another just now; opened, and asked about once it was
-#: warmed.
-COLD, SECOND, WARMED = "cold", "second asker", "warmed"
+_COLLECTION = "yuelao"
+#: So many lots are asked about cold; the others are opened first.
+_COLD_LOTS = 50
+#: A run that is made again takes a lot so many further on: its server may have kept the first one's prefix.
+_ASIDE = 25
 #: The longest the warming of a lot is waited for, in seconds.
 _WARMING_SECONDS = 120.0
 _WARMED_TOTAL = re.compile(r"^jieqian_prefixes_warmed_total (\d+)", re.MULTILINE)
+#: Stands in the records for the model in use.
+_IN_USE = ""
 
 Advance = Callable[[float, float | None, str | None], None]
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is timed; without `contenders` the model in use. More `runs` are the same plan: its records serve."""
+
+    contenders: Sequence[Contender]
+    runs: int
+    language: str
+    mode: str
+    seed: int = 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """What tells it from other plans."""
+        return {
+            "benchmark": NAME,
+            "models": [each.written for each in self.contenders],
+            "language": self.language,
+            "mode": self.mode,
+            "seed": self.seed,
+        }
+
+    def missing(self, found: Sequence[Record]) -> list[tuple[int, str]]:
+        """The runs and models without a record, in the order they are made."""
+        known = {(record["run"], record["model"]) for record in found if "told" in record}
+        wanted = []
+        for run in range(self.runs):
+            order = [each.written for each in self.contenders] or [_IN_USE]
+            random.Random(f"{self.seed} {run}").shuffle(order)
+            wanted += [(run, written) for written in order if (run, written) not in known]
+        return wanted
 
 
 @dataclass(slots=True)
-class _Model:
+class _Subject:
+    """One model and the service that writes with it. `contender` None: the model in use, which alone is warmed."""
+
     name: str
-    told: dict[str, list[Told]] = field(default_factory=lambda: {COLD: [], SECOND: [], WARMED: []})
-
-    def whole(self, how: str) -> list[Told]:
-        """Readings that ended, with at least one section by the model."""
-        return [one for one in self.told[how] if one.reading and one.reading["timings"]["sections_from_model"]]
+    http: aiohttp.ClientSession
+    contender: Contender | None
+    gone: bool = False
 
 
-async def measure(models: Sequence[str], runs: int, language: str, mode: str, advance: Advance) -> Report:
-    """Ask each model in turn about lots it has not met, twice each, and about others that were opened before.
+@dataclass(slots=True)
+class _Timing:
+    plan: Plan
+    records: Records
+    settings: Settings
+    advance: Advance
+    tell: Tell
+    subjects: dict[str, _Subject] = field(default_factory=dict)
 
-    `models` empty: the one in use. Only that is ever warmed.
+    async def round(self, wanted: Sequence[tuple[int, str]]) -> None:
+        for done, (run, written) in enumerate(wanted):
+            subject = self.subjects[written]
+            self.advance(done, len(wanted), subject.name)
+            if not subject.gone or await self._is_back(subject):
+                await self._run(run, written, subject)
+        self.advance(len(wanted), len(wanted), None)
+
+    async def _is_back(self, subject: _Subject) -> bool:
+        if subject.contender is not None:
+            try:
+                await subject.contender.look(self.settings)
+            except JieqianError:
+                return False
+        subject.gone = False
+        return True
+
+    async def _run(self, run: int, written: str, subject: _Subject) -> None:
+        """One lot asked about twice, and with the model in use another that was opened: one record of all."""
+        key = [written, run]
+        tries = sum(record.get("begun") == key for record in self.records.found)
+        self.records.add({"begun": key})
+        told: dict[str, Any] = {}
+        body = {"collection": _COLLECTION, "lot": 1 + (run + _ASIDE * tries) % _COLD_LOTS, "fresh": True}
+        body |= {"mode": self.plan.mode, "language": self.plan.language}
+        for how, question in zip((COLD, SECOND), QUESTIONS[self.plan.language], strict=True):
+            one = await ask(subject.http, question=question, **body)
+            if subject.contender is not None:
+                cause = await why_broken(one, subject.contender, self.settings)
+                if cause:
+                    subject.gone = True
+                    self.tell(f"{subject.name}, run {run + 1}: {cause}")
+                    self.records.add({"model": written, "run": run, "broken": cause})
+                    return
+            told[how] = _kept(one)
+        lot = 1 + _COLD_LOTS + run % _COLD_LOTS
+        if subject.contender is None and await _warm(subject.http, lot, self.plan.language):
+            question = QUESTIONS[self.plan.language][0]
+            told[WARMED] = _kept(await ask(subject.http, question=question, **(body | {"lot": lot})))
+        self.records.add({"model": written, "name": subject.name, "run": run, "told": told})
+
+
+async def measure(
+    plan: Plan, folder: Path, settings: Settings, advance: Advance, tell: Tell, missing: Callable[[str], None]
+) -> Report:
+    """Ask each model about lots it has not met, twice each, and the one in use about others that were opened before.
+
+    Models take turns, in an order drawn for each run. What `folder` has of the same plan is not measured again.
+    `missing` is told of models whose runs are not all made. Raises `UsageError` where nothing can be measured.
     """
-    machine = await asyncio.to_thread(describe_machine)
-    with service({}) as running:
-        async with asking(running.url, running.token) as http:
-            found = [_Model(name) for name in models] or [_Model(await _in_use(http, mode))]
-            for run in range(runs):
-                for number, model in enumerate(found):
-                    advance(run * len(found) + number, runs * len(found), model.name)
-                    for how, question in zip((COLD, SECOND), QUESTIONS[language], strict=True):
-                        body = {"model": model.name} if models else {}
-                        lot = 1 + (run * len(found) + number) % 50
-                        asked = {"collection": "yuelao", "lot": lot, "question": question, "fresh": True, "mode": mode}
-                        model.told[how].append(await ask(http, language=language, **asked, **body))
-                    if not models and await _warm(http, 51 + run % 50, language):
-                        asked |= {"lot": 51 + run % 50, "question": QUESTIONS[language][0]}
-                        model.told[WARMED].append(await ask(http, language=language, **asked))
-            advance(runs * len(found), runs * len(found), None)
-    return _report(machine, found, language, mode)
+    with open_records(folder, NAME, plan.as_dict()) as records:
+        timing = _Timing(plan, records, settings, advance, tell)
+        wanted = plan.missing(records.found)
+        if records.resumed:
+            left = f"{len(wanted)} runs are still to be made" if wanted else "all runs are there"
+            tell(f"{records.path} holds an earlier run's records: {left}. To measure anew, name another --out.")
+        await _make(timing, wanted)
+        for written in dict.fromkeys(written for _, written in plan.missing(records.found)):
+            causes = [each["broken"] for each in records.found if each.get("model") == written and "broken" in each]
+            missing(f"{written}: {causes[-1] if causes else 'its server is not there'}")
+        found = list(records.found)
+    if not any("told" in record for record in found):
+        raise UsageError("No run was made.")
+    machines = [record["machine"] for record in found if "machine" in record]
+    return await asyncio.to_thread(speed_report, plan.as_dict(), plan.runs, found, machines)
+
+
+async def _make(timing: _Timing, wanted: Sequence[tuple[int, str]]) -> None:
+    plan, records = timing.plan, timing.records
+    if not wanted:
+        return
+    records.add({"machine": await asyncio.to_thread(describe_machine)})
+    async with AsyncExitStack() as stack:
+        if not plan.contenders:
+            timing.subjects[_IN_USE] = await stack.enter_async_context(_in_use(plan.mode))
+        for contender in plan.contenders:
+            if not any(written == contender.written for _, written in wanted):
+                continue
+            try:
+                await contender.look(timing.settings)
+            except JieqianError as error:
+                if not any(record.get("model") == contender.written for record in records.found):
+                    raise  # a name that is wrong, most likely
+                timing.tell(error.detail)
+                continue
+            http = await stack.enter_async_context(served(contender, timing.settings, [_COLLECTION]))
+            timing.subjects[contender.written] = _Subject(contender.written, http, contender)
+        await timing.round([each for each in wanted if each[1] in timing.subjects])
+        await timing.round([each for each in plan.missing(records.found) if each[1] in timing.subjects])
+
+
+@asynccontextmanager
+async def _in_use(mode: str) -> AsyncIterator[_Subject]:
+    """A service with the caller's own settings, and its model."""
+    running = service({})
+    place = await asyncio.to_thread(running.__enter__)
+    try:
+        async with asking(place.url, place.token) as http:
+            async with http.get("/api/v1/modes") as answer:
+                modes = await answer.json()
+            name = next((each["model"] for each in modes if each["mode"] == mode and each["model"]), "commentary")
+            yield _Subject(str(name), http, None)
+    finally:
+        await asyncio.to_thread(running.__exit__, None, None, None)
+
+
+def _kept(told: Told) -> Record:
+    """What is kept of one reading: times in ms, how many sections the model wrote, and what went wrong."""
+    timings = told.reading.get("timings", {})
+    sections = int(timings.get("sections_from_model") or 0)
+    times: dict[str, float | None] = {}
+    if sections:
+        times = {
+            "first token": timings["time_to_first_token_ms"],
+            "first text": (min(told.section_text.values()) - told.posted) * 1000 if told.section_text else None,
+            "first whole section": (min(told.section_done.values()) - told.posted) * 1000,
+            "whole reading": told.total_ms,
+            "tokens a second": timings["tokens_per_second"] or None,
+        }
+    error = told.error or timings.get("model_error") or ("" if sections else "no section was let pass")
+    return {"times": times, "sections": sections, "error": error}
 
 
 async def _warm(http: aiohttp.ClientSession, lot: int, language: str) -> bool:
     """Open that lot as a reader does, and wait until its prefix was read; False where it was not."""
     before = await _warmed(http)
-    async with http.get(f"/api/v1/collections/yuelao/lots/{lot}?language={language}") as answer:
+    async with http.get(f"/api/v1/collections/{_COLLECTION}/lots/{lot}?language={language}") as answer:
         answer.raise_for_status()
     until = time.monotonic() + _WARMING_SECONDS
     while time.monotonic() < until:
@@ -87,78 +239,3 @@ async def _warmed(http: aiohttp.ClientSession) -> int:
     async with http.get("/metrics") as answer:
         found = _WARMED_TOTAL.search(await answer.text())
     return int(found[1]) if found else 0
-
-
-async def _in_use(http: aiohttp.ClientSession, mode: str) -> str:
-    async with http.get("/api/v1/modes") as answer:
-        modes = await answer.json()
-    return str(next((each["model"] for each in modes if each["mode"] == mode and each["model"]), "commentary"))
-
-
-def _times(told: Sequence[Told]) -> dict[str, list[float]]:
-    timings = [one.reading["timings"] for one in told]
-    return {
-        "first token": [one["time_to_first_token_ms"] for one in timings if one["time_to_first_token_ms"] is not None],
-        "first text": [(min(one.section_text.values()) - one.posted) * 1000 for one in told if one.section_text],
-        "first whole section": [(min(one.section_done.values()) - one.posted) * 1000 for one in told],
-        "whole reading": [one.total_ms for one in told],
-        "tokens a second": [one["tokens_per_second"] for one in timings if one["tokens_per_second"]],
-    }
-
-
-def _first_token_ms(model: _Model, how: str) -> float:
-    return summarize(_times(model.whole(how))["first token"]).p50
-
-
-def _report(machine: dict[str, Any], models: Sequence[_Model], language: str, mode: str) -> Report:
-    rows: list[tuple[str, ...]] = []
-    figures: list[dict[str, Any]] = []
-    for model in models:
-        for how, all_told in model.told.items():
-            if not all_told:
-                continue
-            whole = model.whole(how)
-            times = {name: summarize(values) for name, values in _times(whole).items() if values}
-            sections = [one.reading["timings"]["sections_from_model"] for one in whole]
-            figures.append(
-                {
-                    "model": model.name,
-                    "lot": how,
-                    "runs": len(all_told),
-                    "without_the_model": len(all_told) - len(whole),
-                    "sections_from_model": sections,
-                    **{name.replace(" ", "_"): found.as_dict() for name, found in times.items()},
-                }
-            )
-            cells = [
-                f"{shown(times[name].p50)} / {shown(times[name].p95)}" if name in times else "-"
-                for name in ("first token", "first text", "first whole section", "whole reading", "tokens a second")
-            ]
-            kept = f"{sum(sections)} of {7 * len(all_told)}"
-            rows.append((model.name, how, str(len(all_told)), *cells, kept))
-    heads = ("model", "lot", "runs", "first token", "first text", "first whole section", "whole reading", "tokens/s")
-    spoke = [model for model in models if model.whole(COLD) and model.whole(SECOND)]
-    chart = Chart(
-        title="First token, p50",
-        kind="bars",
-        places=[model.name for model in spoke],
-        series={
-            how: [summarize(_times(model.whole(how))["first token"]).p50 for model in spoke]
-            for how in (COLD, SECOND, WARMED)
-            if all(model.whole(how) for model in spoke)
-        },
-        unit="ms",
-    )
-    return Report(
-        name="speed",
-        title="How fast models write here",
-        machine=machine,
-        figures={"language": language, "mode": mode, "models": figures},
-        tables=[Table("p50 / p95; times in ms", (*heads, "sections by the model"), rows)],
-        charts=[chart] if spoke else [],
-        notes=[
-            f"Readings in {language}, {mode} mode, one at a time. Second asker: the same lot, another question, next. "
-            "Warmed: another lot, opened and read by the model before it is asked about.",
-            "Readings the model gave no section of are counted and not timed.",
-        ],
-    )

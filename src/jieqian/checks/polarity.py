@@ -18,7 +18,8 @@ from jieqian.checks.phrases import phrases
 from jieqian.checks.verse import ReadDraft, fold
 from jieqian.lots.lot import Lot, Polarity
 
-_OPPOSITE = {
+#: Which kind of phrase says the opposite of a rank.
+OPPOSITE = {
     Polarity.GREAT: ("bad",),
     Polarity.GOOD: ("bad",),
     Polarity.MIXED: ("good", "bad"),
@@ -36,9 +37,9 @@ def keeps_polarity(read: ReadDraft) -> Complaint | None:
     fortune = read.draft.lot.fortune
     if fortune is None:
         return None
-    opposite = _OPPOSITE[fortune.polarity]
-    ranks = [rank for each in opposite for rank in _claimed(read, phrases("polarity", f"rank_{each}"))]
-    tones = _claimed(read, phrases("polarity", f"tone_{opposite[0]}")) if len(opposite) == 1 else ()
+    opposite = OPPOSITE[fortune.polarity]
+    ranks = [rank for each in opposite for rank in claimed(read, phrases("polarity", f"rank_{each}"))]
+    tones = claimed(read, phrases("polarity", f"tone_{opposite[0]}")) if len(opposite) == 1 else ()
     if not ranks and len(tones) < _TONES_TO_REFUSE:
         return None
     return complain("polarity_reversed", read.draft.language, rank=fortune.label)
@@ -46,16 +47,16 @@ def keeps_polarity(read: ReadDraft) -> Complaint | None:
 
 def leaves_open(read: ReadDraft) -> Complaint | None:
     """`told_as_fate`: an ill outcome called certain."""
-    return complain("told_as_fate", read.draft.language) if _claimed(read, phrases("polarity", "fate")) else None
+    return complain("told_as_fate", read.draft.language) if claimed(read, phrases("polarity", "fate")) else None
 
 
-def _claimed(read: ReadDraft, wanted: Iterable[str]) -> set[str]:
-    """Those of the phrases that the text itself asserts."""
+def claimed(read: ReadDraft, wanted: Iterable[str]) -> set[str]:
+    """Those of the phrases (folded) that the text itself asserts: not its lot, not the asker, nothing negated."""
     held = [phrase for phrase in wanted if phrase in read.folded]
     if not held:
         return set()
     given = _given(read.draft.lot) + read.folded_question
-    return {phrase for phrase in held if phrase not in given and _is_asserted(phrase, read.folded)}
+    return {phrase for phrase in held if phrase not in given and is_asserted(phrase, read.folded)}
 
 
 def _given(lot: Lot) -> str:
@@ -65,7 +66,8 @@ def _given(lot: Lot) -> str:
     return fold("\n".join((*lot.lines, *rank, *lot.titles.values(), *lot.allusions.values(), *notes)))
 
 
-def _is_asserted(phrase: str, text: str) -> bool:
+def is_asserted(phrase: str, text: str) -> bool:
+    """Whether a folded text has the phrase without a negation, a condition or a question about it."""
     start = text.find(phrase)
     while start >= 0:
         if not _is_negated(text, start, start + len(phrase)):

@@ -81,25 +81,38 @@ def overhead(
 @app.command()
 def speed(
     model: Annotated[
-        list[str] | None, typer.Option(help="A model to time, once for each; left out: that in use.")
+        list[str] | None,
+        typer.Option(
+            help="A model to time, once for each: NAME, ollama:NAME, ollama:URL#NAME, openai:URL#NAME or "
+            "llamacpp:FILE.gguf; left out: that in use."
+        ),
     ] = None,
     out: Out = _OUT,
     runs: Annotated[int, typer.Option(help="Lots asked about with each model, twice each.", min=1, max=1000)] = 5,
     language: Annotated[str, typer.Option(help="zh-Hant, zh-Hans, en or ja.")] = "en",
     mode: Annotated[str, typer.Option(help="quality or fast.")] = "quality",
+    seed: Annotated[int, typer.Option(help="Draws the order the models take turns in.")] = 1,
     as_json: Json = False,
 ) -> None:
     """How fast models write here: first token, first text, first whole section, whole reading, tokens a second.
 
-    Uses your own settings (LLM_BASE_URL and so on), with data of its own.
+    Uses your own settings (LLM_BASE_URL and so on), with data of its own. Each run is kept as it ends: given again,
+    the same command goes on where it broke off. It ends with status 1 where runs are missing.
 
     Example: jieqian bench speed --model qwen2.5:7b --model qwen2.5:14b
     """
     from jieqian.bench import speed as benchmark
+    from jieqian.bench.contenders import contenders_of
+    from jieqian.settings import load_settings
 
     if language not in _LANGUAGES or mode not in ("quality", "fast"):
         raise UsageError("--language is one of zh-Hant, zh-Hans, en, ja, and --mode quality or fast.", usage=True)
-    _run(lambda advance: benchmark.measure(model or [], runs, language, mode, advance), out, as_json)
+    settings = load_settings()
+    contenders = contenders_of(model or [], settings)
+    asked = benchmark.Plan(contenders=contenders, runs=runs, language=language, mode=mode, seed=seed)
+    left: list[str] = []
+    _run(lambda advance: benchmark.measure(asked, out, settings, advance, note, left.append), out, as_json)
+    _expect_whole(left)
 
 
 @app.command()
@@ -122,6 +135,30 @@ def load(
 
 @app.command()
 def quality(
+    others: Annotated[
+        list[str] | None, typer.Argument(metavar="[MODEL]...", help="More models for --compare-models.")
+    ] = None,
+    compare_models: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compare-models",
+            help="Two models or more, set side by side: NAME, ollama:NAME, ollama:URL#NAME, openai:URL#NAME or "
+            "llamacpp:FILE.gguf.",
+        ),
+    ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(help="A model that judges every two readings too, in both orders; named the same way."),
+    ] = None,
+    questions: Annotated[
+        int | None,
+        typer.Option(help="So many of the 72 questions, balanced; more later are these and others.", min=1),
+    ] = None,
+    language: Annotated[
+        list[str] | None, typer.Option(help="zh-Hant, zh-Hans, en or ja, once for each; left out: all four.")
+    ] = None,
+    mode: Annotated[str, typer.Option(help="quality or fast.")] = "quality",
+    seed: Annotated[int, typer.Option(help="Draws the order the models take turns in.")] = 1,
     retrieval: Annotated[
         bool, typer.Option("--retrieval", help="Passages found for the labelled questions, in every way of searching.")
     ] = False,
@@ -136,14 +173,22 @@ def quality(
     out: Out = _OUT,
     as_json: Json = False,
 ) -> None:
-    """How good what is found is, on labelled questions; with --near on labelled pairs of them.
+    """How good readings are, by model, on shipped questions; or what is found, on labelled ones.
 
-    An Ollama model is asked at your settings' EMBEDDER_URL or LLM_BASE_URL; it makes every passage's vector first.
+    A comparison that broke off goes on where it ended: give the same command again. It ends with status 1 where
+    readings are missing, and its report is made of those there are. An Ollama model for --retrieval is asked at your
+    settings' EMBEDDER_URL or LLM_BASE_URL; it makes every passage's vector first.
 
-    Example: jieqian bench quality --retrieval --embedder ollama:bge-m3
+    Example: jieqian bench quality --compare-models qwen2.5:7b ollama:http://gpu:11434#qwen2.5:14b
     """
-    if retrieval + topics + near != 1:
-        raise UsageError("Say what to measure, one at a time: --retrieval, --topics or --near.", usage=True)
+    if retrieval + topics + near + bool(compare_models) != 1:
+        what = "--compare-models, --retrieval, --topics or --near"
+        raise UsageError(f"Say what to measure, one at a time: {what}.", usage=True)
+    if compare_models:
+        _compare([*compare_models, *(others or [])], judge, questions, language, mode, seed, out, as_json)
+        return
+    if others:
+        raise UsageError(f"{others[0]!r} is not understood. Models are named behind --compare-models.", usage=True)
     if topics:
         from jieqian.bench import topics as of_topics
 
@@ -237,6 +282,48 @@ def dashboard(
 
     asked = benchmark.Plan(tasks=tasks, days=days, runs=runs, folder=folder)
     _run(lambda advance: benchmark.measure(asked, advance), out, as_json)
+
+
+def _compare(
+    written: list[str],
+    judge: str | None,
+    most: int | None,
+    language: list[str] | None,
+    mode: str,
+    seed: int,
+    out: Path,
+    as_json: bool,
+) -> None:
+    from jieqian.bench import comparing
+    from jieqian.bench.compared import compared_questions
+    from jieqian.bench.comparison import Plan
+    from jieqian.bench.contenders import contender_of, contenders_of
+    from jieqian.languages import Language
+    from jieqian.settings import load_settings
+
+    if len(written) < 2:
+        raise UsageError("--compare-models takes two models or more.", usage=True)
+    wanted = list(dict.fromkeys(language or _LANGUAGES))
+    if not set(wanted) <= set(_LANGUAGES) or mode not in ("quality", "fast"):
+        raise UsageError("--language is one of zh-Hant, zh-Hans, en, ja, and --mode quality or fast.", usage=True)
+    settings = load_settings()
+    languages = [each for each in Language if each.value in wanted]
+    plan = Plan(
+        contenders=contenders_of(written, settings),
+        questions=compared_questions(languages, most),
+        languages=languages,
+        mode=mode,
+        seed=seed,
+    )
+    judging = contender_of(judge, settings) if judge else None
+    left: list[str] = []
+    _run(lambda advance: comparing.measure(plan, judging, out, settings, advance, note, left.append), out, as_json)
+    _expect_whole(left)
+
+
+def _expect_whole(left: list[str]) -> None:
+    if left:
+        raise UsageError(f"Something is missing, and the report says so. {' '.join(left)} Give the same command again.")
 
 
 def _run(measure: Callable[[Advance], Awaitable[Report]], out: Path, as_json: bool) -> None:

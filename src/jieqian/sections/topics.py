@@ -74,6 +74,22 @@ def counselled_topic_of(question: str) -> str | None:
     return topic if topic in TOPICS else None
 
 
+@cache
+def words_of(topic: str) -> frozenset[str]:
+    """The words listed for a topic in all languages, folded as `fold_words` folds a text."""
+    return frozenset(
+        word
+        for language in _LANGUAGES
+        for of_topic, kind, word in _examples(language)
+        if of_topic == topic and kind == "word"
+    )
+
+
+def fold_words(text: str) -> str:
+    """Width and case folded, Chinese in its simplified shapes."""
+    return _fold(text)
+
+
 def marks_of(question: str) -> dict[str, float]:
     """What speaks for each topic: what the question's pieces weigh, added up (natural logarithms)."""
     learned = _learned()
