@@ -164,7 +164,7 @@ migrate(sys.argv[1])
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_a_migration_killed_at_any_statement_changes_nothing(earlier: Path) -> None:
     before, schema = contents(earlier), schema_of(earlier)
-    for step in range(1, 20):
+    for step in range(1, 60):
         script = [sys.executable, "-c", KILLED, sqlite_url(earlier), str(step)]
         ended = subprocess.run(script, capture_output=True, text=True, timeout=60, check=False)
         assert contents(earlier) == before
