@@ -57,9 +57,14 @@ class Page:
 
 class Visitor:
     def __init__(
-        self, dashboard: MadeUpDashboard | None = None, *, root_path: str = "", token: str | None = TOKEN
+        self,
+        dashboard: MadeUpDashboard | None = None,
+        *,
+        root_path: str = "",
+        token: str | None = TOKEN,
+        library: str = "json",
     ) -> None:
-        self.drawer = Drawer(command=(sys.executable, "-S", "-c", _DRAWS))
+        self.drawer = Drawer(command=(sys.executable, "-S", "-c", _DRAWS), library=library)
         door = AdminDoor("secret", token)
         self._app = FastAPI()
         self._app.include_router(pages_router(cast(PagesHouse, None)))
@@ -207,6 +212,17 @@ async def test_before_the_first_reading_it_says_so() -> None:
     assert page.figure("total.mean") == "Average – Target: 12–18 s Baseline: 37–40 s"
     assert 'role="img"' not in page.text
     await visitor.drawer.close()
+
+
+async def test_without_the_library_the_tables_serve_and_the_page_says_what_to_install() -> None:
+    visitor = Visitor(library="no_such_library")
+    await visitor.sign_in()
+    page = await visitor.get()
+    assert page.status == 200
+    assert "pip install 'jieqian[dashboard]'" in page.text
+    assert 'role="img"' not in page.text
+    assert page.text.count("<table") == 12
+    assert not visitor.drawer.running
 
 
 class Hostile(MadeUpDashboard):
