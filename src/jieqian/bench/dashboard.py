@@ -127,7 +127,6 @@ async def measure(plan: Plan, advance: Advance) -> Report:
 @contextmanager
 def _folder(plan: Plan) -> Iterator[Path]:
     if plan.folder is not None:
-        plan.folder.mkdir(parents=True, exist_ok=True)
         yield plan.folder
         return
     with tempfile.TemporaryDirectory(prefix="jieqian-bench-") as folder:
@@ -136,6 +135,7 @@ def _folder(plan: Plan) -> Iterator[Path]:
 
 def _filled(database: Path, plan: Plan) -> int:
     """Fill it, unless an earlier run did; how large it was before anything was counted (0: not known)."""
+    database.parent.mkdir(parents=True, exist_ok=True)
     migrate(sqlite_url(database))
     with closing(sqlite3.connect(database)) as connection:
         (there,) = connection.execute("select count(*) from tasks").fetchone()
