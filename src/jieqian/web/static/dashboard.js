@@ -79,7 +79,7 @@ async function refresh() {
         take(page);
         say("");
       }
-      waitFor(Math.min(SELDOM, Math.max(EVERY, 5 * (performance.now() - begun))));
+      waitFor(Math.min(SELDOM, Math.max(EVERY, 10 * (performance.now() - begun))));
     } else {
       say("gone");
       waitFor(WHILE_GONE);
