@@ -271,7 +271,8 @@ async def test_a_bad_value_is_told_at_its_field_and_the_rest_is_shown(operator: 
     assert page.status == 422
     assert 'aria-describedby="mode-fault"' in page.text
     assert 'aria-describedby="since-fault"' in page.text
-    assert "2026-11-29T08:00" in page.text
+    assert "No reading has “instant”: choose one" in page.text
+    assert "“yesterday” is no time: write it as 2026-11-29T08:00" in page.text
     assert 'id="board"' in page.text
     assert re.search(r'aria-current="true">1 hour', page.text)
 
