@@ -204,8 +204,7 @@ _REFUSES = "import sys, json\nfor line in sys.stdin: print(json.dumps([None for 
 
 
 def stand_in(source: str, **options: float) -> Drawer:
-    pytest.importorskip("vl_convert")
-    return Drawer(command=(sys.executable, "-S", "-c", source), **options)
+    return Drawer(command=(sys.executable, "-S", "-c", source), library="json", **options)
 
 
 async def until(happened: Callable[[], bool]) -> None:
@@ -248,6 +247,6 @@ async def test_a_page_does_not_wait_for_a_slow_drawing_and_the_next_has_it() -> 
 
 
 async def test_a_program_that_is_not_there_is_told_and_no_page_falls() -> None:
-    drawer = Drawer(command=("/nowhere/at/all",))
+    drawer = Drawer(command=("/nowhere/at/all",), library="json")
     assert await drawer.draw([{"a": 1}], LONGEST) == [None]
     await drawer.close()

@@ -57,9 +57,14 @@ class Page:
 
 class Visitor:
     def __init__(
-        self, dashboard: MadeUpDashboard | None = None, *, root_path: str = "", token: str | None = TOKEN
+        self,
+        dashboard: MadeUpDashboard | None = None,
+        *,
+        root_path: str = "",
+        token: str | None = TOKEN,
+        library: str = "json",
     ) -> None:
-        self.drawer = Drawer(command=(sys.executable, "-S", "-c", _DRAWS))
+        self.drawer = Drawer(command=(sys.executable, "-S", "-c", _DRAWS), library=library)
         door = AdminDoor("secret", token)
         self._app = FastAPI()
         self._app.include_router(pages_router(cast(PagesHouse, None)))
@@ -209,6 +214,17 @@ async def test_before_the_first_reading_it_says_so() -> None:
     await visitor.drawer.close()
 
 
+async def test_without_the_library_the_tables_serve_and_the_page_says_what_to_install() -> None:
+    visitor = Visitor(library="no_such_library")
+    await visitor.sign_in()
+    page = await visitor.get()
+    assert page.status == 200
+    assert "pip install 'jieqian[dashboard]'" in page.text
+    assert 'role="img"' not in page.text
+    assert page.text.count("<table") == 12
+    assert not visitor.drawer.running
+
+
 class Hostile(MadeUpDashboard):
     async def values(self) -> Values:
         return Values(mode=(HOSTILE,), model=(HOSTILE,), collection=(HOSTILE,))
@@ -255,7 +271,8 @@ async def test_a_bad_value_is_told_at_its_field_and_the_rest_is_shown(operator: 
     assert page.status == 422
     assert 'aria-describedby="mode-fault"' in page.text
     assert 'aria-describedby="since-fault"' in page.text
-    assert "2026-11-29T08:00" in page.text
+    assert "No reading has “instant”: choose one" in page.text
+    assert "“yesterday” is no time: write it as 2026-11-29T08:00" in page.text
     assert 'id="board"' in page.text
     assert re.search(r'aria-current="true">1 hour', page.text)
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from jieqian.bench.charts import Chart
-from jieqian.bench.figure_tasks import OldTasks, fill
+from jieqian.bench.figure_tasks import OldTasks, fill, put_in_again
 from jieqian.bench.figures import percentile, shown, summarize
 from jieqian.bench.machine import describe_machine
 from jieqian.bench.overhead import Advance
@@ -28,8 +28,9 @@ from jieqian.tasks.figure_looks import StoredFigures
 from jieqian.tasks.sql_store import SqlTaskStore
 
 Found = TypeVar("Found")
-#: When the last task ended. The same tasks each time.
-UNTIL = 1_790_000_000
+#: No task ended later; a day begins. The same tasks each time.
+UNTIL = 1_789_948_800
+_LATER = UNTIL + 60 * DAY
 #: What a panel may take, in milliseconds, and how far off a percentile may be.
 MOST_MS, MOST_ERROR = 300, 0.03
 #: Off every whole block on both sides.
@@ -51,13 +52,22 @@ _FILE = "tasks.db"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """So many tasks of so many days; `folder`: where the filled database is kept, or was by an earlier run."""
+    """So many tasks of so many days; `folder`: where the filled database is kept, or was by an earlier run.
+
+    Only the newest of `parts` equal parts are made and counted; the others are those again, with their figures.
+    """
 
     tasks: int = 1_000_000
     days: int = 60
     runs: int = 5
+    parts: int = 1
     piece: int = 500
     folder: Path | None = None
+
+    @property
+    def part(self) -> OldTasks:
+        """The tasks that are made."""
+        return OldTasks(tasks=self.tasks // self.parts, days=self.days // self.parts, until=float(UNTIL))
 
     def spans(self) -> dict[str, Span]:
         """By name, the longest last."""
@@ -104,7 +114,7 @@ async def measure(plan: Plan, advance: Advance) -> Report:
         filled_bytes = await asyncio.to_thread(_filled, database, plan)
         store = SqlTaskStore(sqlite_url(database))
         try:
-            counted = await _count(store, plan, advance)
+            counted = await _count(store, database, plan, advance)
             counted |= await asyncio.to_thread(_sizes, database, filled_bytes)
             took = await _ask(store, plan, advance)
             advance(0, None, "comparing with the tasks")
@@ -117,7 +127,6 @@ async def measure(plan: Plan, advance: Advance) -> Report:
 @contextmanager
 def _folder(plan: Plan) -> Iterator[Path]:
     if plan.folder is not None:
-        plan.folder.mkdir(parents=True, exist_ok=True)
         yield plan.folder
         return
     with tempfile.TemporaryDirectory(prefix="jieqian-bench-") as folder:
@@ -126,18 +135,19 @@ def _folder(plan: Plan) -> Iterator[Path]:
 
 def _filled(database: Path, plan: Plan) -> int:
     """Fill it, unless an earlier run did; how large it was before anything was counted (0: not known)."""
+    database.parent.mkdir(parents=True, exist_ok=True)
     migrate(sqlite_url(database))
     with closing(sqlite3.connect(database)) as connection:
         (there,) = connection.execute("select count(*) from tasks").fetchone()
     if there:
         return 0
-    fill(database, OldTasks(tasks=plan.tasks, days=plan.days, until=float(UNTIL)))
+    fill(database, plan.part)
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("pragma wal_checkpoint(truncate)")
     return database.stat().st_size
 
 
-async def _count(store: SqlTaskStore, plan: Plan, advance: Advance) -> dict[str, Any]:
+async def _count(store: SqlTaskStore, database: Path, plan: Plan, advance: Advance) -> dict[str, Any]:
     """Count all, as the service does at an upgrade but without its rests."""
     tasks, pieces = 0, []
     begun, processor = time.perf_counter(), time.process_time()
@@ -146,21 +156,32 @@ async def _count(store: SqlTaskStore, plan: Plan, advance: Advance) -> dict[str,
         piece = await store.count_ended(plan.piece)
         pieces.append((time.perf_counter() - started) * 1000)
         tasks += piece.tasks
-        await store.tidy_figures(UNTIL + 60 * DAY, piece.hours)
-        advance(tasks, plan.tasks, "counting")
+        await store.tidy_figures(_LATER, piece.hours)
+        advance(tasks, plan.part.tasks, "counting")
         if piece.tasks < plan.piece:
             break
-    while await store.tidy_figures(UNTIL + 60 * DAY):
-        pass
+    await _make_longer(store, advance)
+    seconds, processor = time.perf_counter() - begun, time.process_time() - processor
     if not tasks:
         return {"counted": 0}
+    if plan.parts > 1:
+        advance(0, None, "putting them in again")
+        await asyncio.to_thread(put_in_again, database, plan.part, plan.parts - 1)
+        await _make_longer(store, advance)
     return {
         "counted": tasks,
-        "seconds": round(time.perf_counter() - begun, 1),
-        "processor_us_a_task": round((time.process_time() - processor) * 1e6 / tasks, 1),
+        "seconds": round(seconds, 1),
+        "processor_us_a_task": round(processor * 1e6 / tasks, 1),
         "piece": plan.piece,
         "piece_ms": summarize(pieces).as_dict(),
     }
+
+
+async def _make_longer(store: SqlTaskStore, advance: Advance) -> None:
+    made = 0
+    while await store.tidy_figures(_LATER):
+        made += 1
+        advance(made, None, "making hours and longer")
 
 
 def _sizes(database: Path, filled_bytes: int) -> dict[str, Any]:
@@ -329,6 +350,10 @@ def _notes(plan: Plan, counted: dict[str, Any], worst_error: float) -> list[str]
         notes.append(
             f"Counting took {counted['processor_us_a_task']:,.0f} µs of a processor a task, in transactions of "
             f"{counted['piece']} tasks."
+        )
+    if plan.parts > 1:
+        notes.append(
+            f"{plan.part.tasks:,} of them were made and counted; the others are those again, with their figures."
         )
     return notes
 

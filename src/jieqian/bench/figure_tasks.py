@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jieqian.metrics.figures import DAY
+from jieqian.metrics.spans import MONTH
 from jieqian.sections.section import SECTIONS
 
 _COLLECTIONS = ("guanyin", "yuelao", "guandi", "wongtaisin", "sensoji", "jiazi")
@@ -24,11 +25,13 @@ _COLUMNS = (
     *("claimed_at", "ended_at", "touched_at", "attempts", "last_event_id", "total_time_ms", "timings", "sources"),
 )
 _ROWS_AT_ONCE = 5000
+#: No task takes so long.
+_LONGEST_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OldTasks:
-    """So many tasks that ended in the `days` before `until` (seconds since the epoch)."""
+    """So many tasks that were accepted and ended in the `days` before `until` (seconds since the epoch)."""
 
     tasks: int
     days: int
@@ -49,12 +52,46 @@ def fill(database: Path, plan: OldTasks) -> None:
                 connection.executemany(insert, ([row[name] for name in _COLUMNS] for row in some))
 
 
+def put_in_again(database: Path, plan: OldTasks, times: int) -> None:
+    """Put the tasks of `plan` in again with what was counted of them, so many times, each `days` earlier than before.
+
+    `plan.until` begins a day, and all days are made. Saves counting them; 30 days are to be made anew. Blocks.
+    """
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("pragma synchronous = off")
+        columns = [row[1] for row in connection.execute("pragma table_info(tasks)") if row[1] != "seq"]
+        own = {"id": "'again-' || :time || '-' || id"}
+        own |= {name: f"{name} - :seconds" for name in ("created_at", "claimed_at", "ended_at", "touched_at")}
+        values = ", ".join(own.get(name, name) for name in columns)
+        for time in range(1, times + 1):
+            seconds = time * plan.days * DAY
+            span = {"since": plan.until - plan.days * DAY, "until": plan.until}
+            asked = {**span, "time": time, "seconds": seconds, "minutes": seconds // 60}
+            with connection:
+                connection.execute(
+                    f"insert into tasks ({', '.join(columns)}) select {values} from tasks "
+                    "where ended_at >= :since and ended_at < :until",
+                    asked,
+                )
+                connection.execute(
+                    "insert into figures select level, cell, at - :minutes, numbers, sketches from figures "
+                    "where level <= 1440 and at >= :since / 60 and at < :until / 60",
+                    asked,
+                )
+        month = MONTH // 60
+        first = int(plan.until - (times + 1) * plan.days * DAY) // 60 // month * month
+        with connection:
+            connection.execute("delete from stale_figures where level = ?", (month,))
+            months = range(first, int(plan.until) // 60, month)
+            connection.executemany("insert into stale_figures values (?, ?, 'again')", [(month, at) for at in months])
+
+
 def old_tasks(plan: OldTasks) -> Iterator[dict[str, Any]]:
     """Their rows, with `timings` and `sources` as JSON. The same plan gives the same tasks."""
     chance = random.Random(plan.seed)
-    gap = plan.days * DAY / plan.tasks
+    gap = (plan.days * DAY - _LONGEST_SECONDS) / plan.tasks
     for number in range(plan.tasks):
-        accepted = plan.until - plan.days * DAY + (number + chance.random()) * gap - 60
+        accepted = plan.until - plan.days * DAY + (number + chance.random()) * gap
         yield _task(number, accepted, chance)
 
 

@@ -268,6 +268,9 @@ def dashboard(
     tasks: Annotated[int, typer.Option(help="Ended tasks.", min=1000, max=10_000_000)] = 1_000_000,
     days: Annotated[int, typer.Option(help="Over so many days.", min=1, max=3650)] = 60,
     runs: Annotated[int, typer.Option(help="Times each panel is asked for each span and filter.", min=1)] = 5,
+    parts: Annotated[
+        int, typer.Option(help="Count one of so many parts, and put it in again for the others.", min=1, max=100)
+    ] = 1,
     folder: Annotated[
         Path | None, typer.Option(help="Keep the filled database there, or use the one an earlier run kept.")
     ] = None,
@@ -280,7 +283,9 @@ def dashboard(
     """
     from jieqian.bench import dashboard as benchmark
 
-    asked = benchmark.Plan(tasks=tasks, days=days, runs=runs, folder=folder)
+    if days % parts:
+        raise UsageError(f"--parts {parts}: --days must be a whole number of it.", usage=True)
+    asked = benchmark.Plan(tasks=tasks, days=days, runs=runs, parts=parts, folder=folder)
     _run(lambda advance: benchmark.measure(asked, advance), out, as_json)
 
 

@@ -12,6 +12,8 @@ from starlette.responses import RedirectResponse, Response
 
 from jieqian.api.addresses import path_for
 from jieqian.errors import CrossSiteRequest, JieqianError, NotSignedIn, RateLimited, UnknownCollection, UnknownFaqEntry
+from jieqian.lots.lot import TOPICS
+from jieqian.web.admin_forms import MOST_FIELDS, TAGS
 from jieqian.web.forms import read_fields
 from jieqian.web.rendering import render
 from jieqian.web.sign_in import SignedIn, SignIns, expect_own_page
@@ -49,7 +51,7 @@ class AdminDoor:
         """Who is signed in. Raises `NotSignedIn`."""
         return self._sign_ins.expect(request)
 
-    async def posted(self, request: Request, most_fields: int) -> tuple[SignedIn, dict[str, str]]:
+    async def posted(self, request: Request, most_fields: int = MOST_FIELDS) -> tuple[SignedIn, dict[str, str]]:
         """Who sent a form, and its fields. Raises `NotSignedIn`, `CrossSiteRequest`."""
         signed = self._sign_ins.expect(request)
         expect_own_page(request)
@@ -80,20 +82,29 @@ class AdminDoor:
 
     async def sign_out(self, request: Request) -> Response:
         """End it."""
-        signed, _ = await self.posted(request, 2)
+        signed, _ = await self.posted(request)
         response = RedirectResponse(path_for(request, "admin"), 303)
         self._sign_ins.end(request, response, signed)
         return response
 
     def page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
-        """One admin page. `signed`: who looks at it, where that is known already."""
+        """One admin page. `signed`: who looks at it, where that is known already; `here`: as of `render`."""
         signed = values.pop("signed", None) or self._sign_ins.of(request)
-        here, was_sent = values.pop("here", None), request.method not in ("GET", "HEAD")
-        if here is None and was_sent:  # to where the form stood, as far as it can be asked for
+        here = values.pop("here", None)
+        # To where a form stood, as far as it can be asked for.
+        if here is None and request.method not in ("GET", "HEAD"):
             one = request.path_params.get("collection")
             here = path_for(request, "admin_collection", collection=one) if one else path_for(request, "admin")
-        form_token = signed.form_token if signed else None
-        return render(request, template, status, here=here, form_token=form_token, **values)
+        return render(
+            request,
+            template,
+            status,
+            here=here,
+            form_token=signed.form_token if signed else None,
+            tags=TAGS,
+            topics=TOPICS,
+            **values,
+        )
 
     def _door(self, request: Request, error: JieqianError | None, *, wrong: bool = False, to: str = "") -> Response:
         if not self._sign_ins.possible:

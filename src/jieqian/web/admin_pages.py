@@ -22,13 +22,11 @@ from jieqian.errors import (
 from jieqian.lots.importing.drafts import Drafts, Seen, columns_told, wish_of
 from jieqian.lots.importing.entries import mark_of
 from jieqian.lots.importing.mending import mark_of_collection
-from jieqian.lots.lot import TOPICS, Polarity
+from jieqian.lots.lot import Polarity
 from jieqian.settings import Settings
 from jieqian.web.admin_door import AdminDoor
 from jieqian.web.admin_forms import (
     COLUMN_FIELDS,
-    MOST_FIELDS,
-    TAGS,
     collection_fields,
     collection_made,
     column_places,
@@ -125,7 +123,7 @@ class _AdminPages:
 
     async def take_again(self, request: Request) -> Response:
         """Read the kept file with other columns."""
-        signed, fields = await self._posted(request)
+        signed, fields = await self._door.posted(request)
         name = named(request)
         try:
             columns = columns_told(",".join(f"{field}={at}" for at, field in told_columns(fields).items()))
@@ -136,7 +134,7 @@ class _AdminPages:
 
     async def step(self, request: Request) -> Response:
         """Publish, withdraw or discard."""
-        signed, _ = await self._posted(request)
+        signed, _ = await self._door.posted(request)
         step, name = request.path_params["step"], named(request)
         if step not in _STEPS:
             raise UnknownCollection("There is no such page.")
@@ -160,7 +158,7 @@ class _AdminPages:
 
     async def mend_about(self, request: Request) -> Response:
         """Take it."""
-        signed, fields = await self._posted(request)
+        signed, fields = await self._door.posted(request)
         seen = await self._mendable(request)
         name, collection = named(request), seen.held.collection
         made, mark = collection_made(fields, collection), fields.get("mark", "")
@@ -181,7 +179,7 @@ class _AdminPages:
 
     async def mend_lot(self, request: Request) -> Response:
         """Take it."""
-        signed, fields = await self._posted(request)
+        signed, fields = await self._door.posted(request)
         seen = await self._mendable(request)
         name, number = named(request), lot_number(request, seen)
         before = seen.held.lot(number)
@@ -199,9 +197,6 @@ class _AdminPages:
 
     # -- what they share
 
-    async def _posted(self, request: Request) -> tuple[SignedIn, dict[str, str]]:
-        return await self._door.posted(request, MOST_FIELDS)
-
     async def _mendable(self, request: Request) -> Seen:
         seen = await asyncio.to_thread(self._house.drafts.look, named(request))
         if not seen.held.state.mendable:
@@ -217,7 +212,7 @@ class _AdminPages:
     ) -> Response:
         listed = await asyncio.to_thread(self._house.drafts.listed)
         values = {"listed": listed, "sent": sent or {}, "done": request.query_params.get("done")}
-        return self._page(
+        return self._door.page(
             request, "admin_collections.html", error.status if error else 200, signed=signed, error=error, **values
         )
 
@@ -227,7 +222,7 @@ class _AdminPages:
         pages = max(1, -(-len(lots) // LOTS_A_PAGE))
         page = min(page_number(request), pages)
         missing = seen.held.collection.missing
-        return self._page(
+        return self._door.page(
             request,
             "admin_collection.html",
             error.status if error else 200,
@@ -287,7 +282,7 @@ class _AdminPages:
         **values: Any,
     ) -> Response:
         faults = faults_of(error) if isinstance(error, EntryRefused) else {}
-        return self._page(
+        return self._door.page(
             request,
             template,
             error.status if error else 200,
@@ -300,9 +295,6 @@ class _AdminPages:
             error=error,
             **values,
         )
-
-    def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
-        return self._door.page(request, template, status, tags=TAGS, topics=TOPICS, **values)
 
 
 def _see(path: str) -> Response:

@@ -125,7 +125,7 @@ def histogram(edges: Sequence[float | None], counts: Sequence[int], marks: Seque
     closed = [edge for edge in edges if edge is not None]
     names = [*(f"{edge:g}" for edge in closed), *(["∞"] if len(closed) < len(edges) else [])]
     bars = [{"from": place + 0.04, "to": place + 0.96, "n": count} for place, count in enumerate(counts)]
-    end = max(1, len(counts)) * 1.12  # room for the last label
+    end = max(1, len(counts)) * 1.2  # room for the last label
     across_scale = {"domain": [0, end], "nice": False, "zero": False}
     axis = {
         "values": list(range(len(names))),

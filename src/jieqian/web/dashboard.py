@@ -20,7 +20,7 @@ from jieqian.web.admin_door import AdminDoor
 from jieqian.web.dashboard_filters import CHOSEN, SPANS, Asked, form_time, read_asked, wall_clock
 from jieqian.web.dashboard_pictures import WATERFALLS, Picture, pictures, waterfalls
 from jieqian.web.dashboard_view import Figures, groups, now_figures, part_rows, value_name, verdict
-from jieqian.web.drawing import EXTRA, Drawer, can_draw
+from jieqian.web.drawing import EXTRA, Drawer
 from jieqian.web.rendering import load_pages
 from jieqian.web.texts import Texts, page_language
 
@@ -99,7 +99,7 @@ class _DashboardPages:
             pictures=drawn[: len(told)],
             slow=_slow(figures, drawn[len(told) :], t),
             parts=[(found.dimension, part_rows(found, t)) for found in figures.breakdowns if found.parts],
-            library=None if can_draw() else EXTRA,
+            library=None if self._drawer.can_draw else EXTRA,
             **_form(asked, values, t, now),
         )
 

@@ -11,7 +11,6 @@ import sys
 import threading
 from collections import OrderedDict
 from collections.abc import Coroutine, Sequence
-from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -31,16 +30,14 @@ _MOST_KEPT = 96
 _CHILD = (sys.executable, "-m", "jieqian.web.drawing_child")
 
 
-@cache
-def can_draw() -> bool:
-    """Whether the library is installed."""
-    return find_spec(LIBRARY) is not None
-
-
 class Drawer:
     """Draws; one request at a time."""
 
-    def __init__(self, *, idle_seconds: float = IDLE_SECONDS, command: Sequence[str] = _CHILD) -> None:
+    def __init__(
+        self, *, idle_seconds: float = IDLE_SECONDS, command: Sequence[str] = _CHILD, library: str = LIBRARY
+    ) -> None:
+        #: Whether the library is installed.
+        self.can_draw = find_spec(library) is not None
         self._idle_seconds = idle_seconds
         self._command = command
         self._kept: OrderedDict[str, str] = OrderedDict()
@@ -61,13 +58,13 @@ class Drawer:
         """
         keys = [_key(spec) for spec in specs]
         missing = {key: spec for key, spec in zip(keys, specs, strict=True) if key not in self._kept}
-        if missing and can_draw():
+        if missing and self.can_draw:
             await asyncio.wait({self._begin(self._draw_missing(missing))}, timeout=seconds)
         return [self._look_up(key) for key in keys]
 
     def warm(self) -> None:
         """Have the process started: somebody will look at pictures in a moment."""
-        if can_draw() and not self.running:
+        if self.can_draw and not self.running:
             self._begin(self._draw_missing({"": {"mark": "point", "data": {"values": []}}}))
 
     async def close(self) -> None:

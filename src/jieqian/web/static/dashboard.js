@@ -1,5 +1,7 @@
 // The dashboard while it is looked at: the page is asked for again, and what has changed in it is put in its place.
 const EVERY = 5000;
+// A service that takes long to answer is asked less often, down to this.
+const SELDOM = 30000;
 // A service that is gone is asked less often.
 const WHILE_GONE = 8000;
 const LONGEST = 20000;
@@ -64,6 +66,7 @@ function waitFor(ms) {
 async function refresh() {
   if (asking || paused || document.visibilityState !== "visible") return;
   asking = true;
+  const begun = performance.now();
   try {
     const options = { headers: { Accept: "text/html" }, cache: "no-store", signal: AbortSignal.timeout(LONGEST) };
     const answer = await fetch(location.href, options);
@@ -76,7 +79,7 @@ async function refresh() {
         take(page);
         say("");
       }
-      waitFor(EVERY);
+      waitFor(Math.min(SELDOM, Math.max(EVERY, 10 * (performance.now() - begun))));
     } else {
       say("gone");
       waitFor(WHILE_GONE);
