@@ -17,7 +17,6 @@ from jieqian.faq.listing import FaqFilter
 from jieqian.faq.translating import Proposal
 from jieqian.languages import Language
 from jieqian.web.admin_door import AdminDoor
-from jieqian.web.admin_forms import MOST_FIELDS as ADMIN_FIELDS
 from jieqian.web.admin_forms import Fault
 from jieqian.web.faq_forms import (
     DECISIONS,
@@ -150,7 +149,7 @@ class _FaqPages:
 
     async def forget(self, request: Request) -> Response:
         """These need no entry."""
-        _, fields = await self._door.posted(request, ADMIN_FIELDS)
+        _, fields = await self._door.posted(request)
         gone = await self._house.store.drop_unanswered(ids_in(fields, "ids"))
         query = view_of(request).query(**outcome_query("forget", gone, {}))
         return _see(path_for(request, "admin_faq_unanswered") + query)
@@ -171,7 +170,7 @@ class _FaqPages:
 
     async def write(self, request: Request) -> Response:
         """Keep it: waiting, or approved at once."""
-        signed, fields = await self._door.posted(request, ADMIN_FIELDS)
+        signed, fields = await self._door.posted(request)
         first = await self._translated_from(fields)
         try:
             language = known_language(fields.get("language"))
@@ -207,7 +206,7 @@ class _FaqPages:
 
     async def mend(self, request: Request) -> Response:
         """Take the form: saved, and decided where its button says so."""
-        signed, fields = await self._door.posted(request, ADMIN_FIELDS)
+        signed, fields = await self._door.posted(request)
         entry = await self._house.store.faq_entry(request.path_params["entry"])
         act, mark, review = fields.get("act", "save"), fields.get("mark", ""), self._house.faq_review
         texts = {name: fields.get(name, "") for name in ("question", "answer", "category")}
@@ -232,7 +231,7 @@ class _FaqPages:
 
     async def translate(self, request: Request) -> Response:
         """The form of the entry in another language, with what is proposed; nothing is kept yet."""
-        signed, fields = await self._door.posted(request, ADMIN_FIELDS)
+        signed, fields = await self._door.posted(request)
         entry = await self._house.store.faq_entry(request.path_params["entry"])
         language = known_language(fields.get("language"))
         there = {each.language: each for each in await self._house.store.faq_translations(entry)}
