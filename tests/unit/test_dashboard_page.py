@@ -15,6 +15,7 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from jieqian.errors import StoreError
+from jieqian.experiments.running import Experiments
 from jieqian.languages import Language
 from jieqian.metrics.figures import DAY, HOUR, Breakdown, Dimension, Live, SlowTask, Span, Summary, Values, Which
 from jieqian.metrics.marks import MARKS, Mark
@@ -25,6 +26,9 @@ from jieqian.web.dashboard import dashboard_router
 from jieqian.web.dashboard_filters import read_asked, wall_clock
 from jieqian.web.dashboard_words import count_text, range_text, rate_text, share_text, step_text, target_text, time_text
 from jieqian.web.drawing import Drawer
+from jieqian.web.experiment_pages import experiment_pages_router
+from jieqian.web.faq_house import FaqHouse
+from jieqian.web.faq_pages import faq_pages_router
 from jieqian.web.pages import PagesHouse, mount_static, pages_router
 from jieqian.web.rendering import load_pages
 
@@ -70,6 +74,8 @@ class Visitor:
         self._app.include_router(pages_router(cast(PagesHouse, None)))
         self._app.include_router(dashboard_router(dashboard or MadeUpDashboard(), door, self.drawer))
         self._app.include_router(admin_pages_router(cast(AdminHouse, None), door))
+        self._app.include_router(experiment_pages_router(cast(Experiments, None), door))
+        self._app.include_router(faq_pages_router(cast(FaqHouse, None), door))
         mount_static(self._app)
         self._root_path = root_path
         self._cookie = ""
