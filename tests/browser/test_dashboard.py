@@ -83,17 +83,17 @@ def test_figures_of_real_readings_come_in_while_it_is_watched(watched: Site, ope
     page.focus("#model")
     page.evaluate("scrollTo(0, 120)")
     read(open_page, watched, "Will it go well?", "Shall I move house?")
-    expect(tasks).to_have_text("2", timeout=60_000)
+    expect(tasks).to_have_text("2", timeout=120_000)
     assert page.evaluate("[document.activeElement.id, document.getElementById('filters').open, scrollY]") == [
         "model",
         True,
         120,
     ]
-    expect(page.locator("[data-live=histogram] svg")).to_be_visible(timeout=30_000)
+    expect(page.locator("[data-live=histogram] svg")).to_be_visible(timeout=60_000)
     page.click("#histogram-figures > summary")
     page.click("#slow-2 > summary")
     read(open_page, watched, "Will it go well?")  # the same words: from the cache
-    expect(tasks).to_have_text("3", timeout=60_000)
+    expect(tasks).to_have_text("3", timeout=120_000)
     assert page.evaluate("document.activeElement.id") == "slow-2-title"
     assert page.evaluate("['histogram-figures', 'slow-1', 'slow-2'].map((id) => document.getElementById(id).open)") == [
         True,
@@ -153,8 +153,8 @@ def test_a_service_that_is_gone_is_told_and_found_again(watched: Site, open_page
     sign_in(page)
     watched.end()
     state = page.locator("#live-state")
-    expect(state).to_contain_text("does not answer", timeout=30_000)
+    expect(state).to_contain_text("does not answer", timeout=60_000)
     watched.start()
-    expect(state).to_be_hidden(timeout=30_000)
+    expect(state).to_be_hidden(timeout=60_000)
     page.context.clear_cookies()
-    expect(state).to_contain_text("sign in again", timeout=30_000)
+    expect(state).to_contain_text("sign in again", timeout=60_000)

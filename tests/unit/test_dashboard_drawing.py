@@ -6,6 +6,7 @@ import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -244,6 +245,26 @@ async def test_a_page_does_not_wait_for_a_slow_drawing_and_the_next_has_it() -> 
     await until(lambda: drawer.running)
     assert await drawer.draw([{"a": 1}], LONGEST) == ["<svg/>"]
     await drawer.close()
+
+
+async def test_the_process_is_started_ahead_again_and_again_and_not_after_the_end(tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    started.touch()
+    drawer = stand_in(f"open({str(started)!r}, 'a').write('.')\n{_ANSWERS}", idle_seconds=0.0)
+    for starts in (1, 2):
+        drawer.warm()
+        await until(lambda starts=starts: started.stat().st_size == starts and not drawer.running)  # type: ignore[misc]
+    await drawer.close()
+    assert await drawer.draw([{"a": 1}], LONGEST) == [None]
+    assert not drawer.running
+
+
+async def test_the_end_does_not_wait_for_a_drawing() -> None:
+    drawer = stand_in("import sys\nfor line in sys.stdin: pass")  # answers nothing
+    assert await drawer.draw([{"a": 1}], 0.0) == [None]
+    await until(lambda: drawer.running)
+    await drawer.close()
+    assert not drawer.running
 
 
 async def test_a_program_that_is_not_there_is_told_and_no_page_falls() -> None:

@@ -277,7 +277,7 @@ def bars_over_time(
 def pie(parts: Sequence[Part]) -> Spec:
     """Shares of a whole, from the top clockwise; the legend says each in words."""
     names = [_cut(part.label or part.name) for part in parts]
-    rows = [{"name": name, "value": part.value, "order": place} for place, (name, part) in enumerate(_named(parts))]
+    rows = [{"name": names[place], "value": part.value, "order": place} for place, part in enumerate(parts)]
     spec = {
         "data": {"values": rows},
         "mark": {"type": "arc", "innerRadius": 42, "outerRadius": 78, "stroke": CARD, "strokeWidth": 2},
@@ -293,10 +293,6 @@ def pie(parts: Sequence[Part]) -> Spec:
         },
     }
     return _picture(spec)
-
-
-def _named(parts: Sequence[Part]) -> list[tuple[str, Part]]:
-    return [(_cut(part.label or part.name), part) for part in parts]
 
 
 def waterfall(rows: Sequence[Row], *, across: str) -> Spec:

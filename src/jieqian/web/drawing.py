@@ -27,6 +27,8 @@ IDLE_SECONDS = 600.0
 LONGEST_SECONDS = 20.0
 #: Drawings kept: a page that is looked at again mostly shows the same.
 _MOST_KEPT = 96
+#: In place of a key: what only starts the process.
+_NOTHING = ""
 _CHILD = (sys.executable, "-m", "jieqian.web.drawing_child")
 
 
@@ -41,6 +43,7 @@ class Drawer:
         self._idle_seconds = idle_seconds
         self._command = command
         self._kept: OrderedDict[str, str] = OrderedDict()
+        self._closed = False
         self._turn = asyncio.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._idle: asyncio.TimerHandle | None = None
@@ -65,12 +68,18 @@ class Drawer:
     def warm(self) -> None:
         """Have the process started: somebody will look at pictures in a moment."""
         if self.can_draw and not self.running:
-            self._begin(self._draw_missing({"": {"mark": "point", "data": {"values": []}}}))
+            self._begin(self._draw_missing({_NOTHING: {"mark": "point", "data": {"values": []}}}))
 
     async def close(self) -> None:
-        """End the process."""
+        """End the process, whatever it draws; it is not started again."""
+        self._closed = True
+        if self._process is not None:
+            self._process.kill()
         if self._idle is not None:
             self._idle.cancel()
+        await self._rest()
+
+    async def _rest(self) -> None:
         async with self._turn:
             await asyncio.to_thread(self._end)
 
@@ -89,12 +98,12 @@ class Drawer:
                 self._idle.cancel()
             drawn = await asyncio.to_thread(self._drawn, list(wanted.values()))
             for key, svg in zip(wanted, drawn, strict=True):
-                if svg is not None:
+                if svg is not None and key != _NOTHING:
                     self._kept[key] = svg
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
             loop = asyncio.get_running_loop()
-            self._idle = loop.call_later(self._idle_seconds, lambda: self._begin(self.close()))
+            self._idle = loop.call_later(self._idle_seconds, lambda: self._begin(self._rest()))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         under_way = asyncio.create_task(work, name="drawing")
@@ -112,11 +121,15 @@ class Drawer:
         return drawn or [None] * len(specs)
 
     def _exchange(self, specs: Sequence[Spec]) -> list[str | None] | None:
+        """None where the process could not be started, ended, or was ended."""
+        if self._closed:
+            return None
         try:
             process = self._started()
             assert process.stdin is not None
             assert process.stdout is not None
             limit = threading.Timer(LONGEST_SECONDS, process.kill)
+            limit.daemon = True
             limit.start()
             try:
                 process.stdin.write(json.dumps(specs) + "\n")
@@ -155,5 +168,5 @@ class Drawer:
                 pass
 
 
-def _key(spec: Any) -> str:
+def _key(spec: Spec) -> str:
     return hashlib.sha256(json.dumps(spec, sort_keys=True).encode()).hexdigest()
