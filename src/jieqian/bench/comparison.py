@@ -29,9 +29,12 @@ from jieqian.settings import Settings
 
 #: What a model does that is its own doing: such a reading counts. Any other trouble is its server's.
 _ITS_OWN = frozenset({None, "model_first_token_timeout", "model_stalled", "model_timeout", "prompt_too_long"})
+#: How `/readyz` tells of passages when nothing about them is going to change by itself.
+_SETTLED = ("retrieval: ok (", "retrieval: off", "retrieval: passages are found by their characters")
+_FILLING_SECONDS = 300.0
 _KEPT_TIMINGS = (
     *("time_to_first_token_ms", "total_time_ms", "llm_generation_ms", "tokens_per_second", "prompt_tokens"),
-    *("completion_tokens", "attempts", "sections_from_model", "model_error", "llm_model", "strategy"),
+    *("completion_tokens", "attempts", "sections_from_model", "model_error", "llm_model", "strategy", "retrieval"),
 )
 
 #: A reading is waited for by so much longer than the service gives it.
@@ -200,9 +203,24 @@ async def served(
         raise UsageError(f"{contender.written}: {error.detail}") from error
     try:
         async with asking(place.url, place.token, patience=settings.task_deadline_seconds + _GRACE_SECONDS) as http:
+            await _passages_are_there(http)
             yield http
     finally:
         await asyncio.to_thread(running.__exit__, None, None, None)
+
+
+async def _passages_are_there(http: aiohttp.ClientSession) -> None:
+    """Wait until a new service has filled its index of passages, or found that it has none: all readings get the same.
+
+    One that is not level in time is taken as it is; what each reading was given is in its timings.
+    """
+    until = time.monotonic() + _FILLING_SECONDS
+    while time.monotonic() < until:
+        async with http.get("/readyz") as answer:
+            told = await answer.text()
+        if any(settled in told for settled in _SETTLED):
+            return
+        await asyncio.sleep(0.2)
 
 
 def missing(plan: Plan, found: Sequence[Record], seen: Seen) -> list[tuple[ComparedQuestion, Contender]]:
