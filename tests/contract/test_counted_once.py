@@ -212,6 +212,16 @@ def is_same(engine: sa.Engine, span: Span, which: Which, by: Dimension, value: s
     return summed(engine, span, narrowed).total == total
 
 
+def test_the_slowest_of_a_filter_are_found_below_all_others(engine: sa.Engine) -> None:
+    quick = [one(NOW + number, 20.0 + number, mode="fast") for number in range(3)]
+    add(engine, [one(NOW + number, 50_000.0 + number, mode="quality") for number in range(300)] + quick)
+    count(engine)
+    for limit, expected in ((2, [22.0, 21.0]), (5, [22.0, 21.0, 20.0])):
+        its = asked(engine, lambda figures, limit=limit: figures.slowest(SPANS["all"], Which(mode="fast"), limit))
+        assert [task.total_ms for task in its] == expected
+    assert asked(engine, lambda figures: figures.slowest(SPANS["all"], ALL, 1))[0].total_ms == 50_299
+
+
 def test_an_empty_database_answers_every_panel(engine: sa.Engine) -> None:
     span = SPANS["all"]
     assert summed(engine, span).tasks == 0

@@ -46,6 +46,8 @@ BIN_EDGES = (
 #: So many waiting tasks are counted at most; that is quick.
 MOST_WAITING = 1_000_000
 
+#: The slowest of a filter are looked for among so many times as many of all first.
+_AMONG = 50
 _SUMMED_UP = ("total", "cached", "overhead", "first_event", "first_token", "tokens_per_second")
 _ROWS = sa.select(figures.c.cell, figures.c.at, figures.c.numbers, figures.c.sketches).where(
     figures.c.level == sa.bindparam("its_level"),
@@ -57,7 +59,7 @@ _STALE = sa.select(stale_figures.c.level, stale_figures.c.at)
 _IN_SPAN = sa.and_(
     tasks.c.ended_at >= sa.bindparam("since"),
     tasks.c.ended_at < sa.bindparam("until"),
-    tasks.c.total_time_ms.is_not(None),
+    tasks.c.total_time_ms >= sa.bindparam("least"),
 )
 _SLOWEST = sa.select(tasks.c.seq).where(_IN_SPAN).order_by(tasks.c.total_time_ms.desc()).limit(sa.bindparam("most"))
 _SLOWEST_OF_CELLS = _SLOWEST.where(tasks.c.figure_cell.in_(sa.bindparam("cells", expanding=True)))
@@ -268,11 +270,27 @@ def _slowest(connection: sa.Connection, span: Span, which: Which, limit: int) ->
     if which.wanted():
         query = _SLOWEST_OF_CELLS
         asked["cells"] = list(_cells(all_cells(connection), which, None, MINUTE))
-    numbers = connection.execute(query, asked).scalars().all() if asked.get("cells", True) else []
+        if not asked["cells"]:
+            return ()
+    # Far the most tasks are passed over by one number. Where too few are left, all are looked at.
+    for least in (_far_up(connection, span, limit * _AMONG), 0.0):
+        numbers = connection.execute(query, {**asked, "least": least}).scalars().all()
+        if len(numbers) == limit or not least:
+            break
     if not numbers:
         return ()
     rows = connection.execute(_SLOW_TASKS, {"numbers": list(numbers)}).mappings()
     return tuple(_slow_task(row) for row in rows)
+
+
+def _far_up(connection: sa.Connection, span: Span, tasks_above: int) -> float:
+    """A total time that at least so many of the span's tasks took, whatever the filter; 0 where there are fewer."""
+    buckets = tally(connection, span, Which(), ("total",)).buckets("total")
+    for bucket in sorted(buckets, reverse=True):
+        tasks_above -= buckets[bucket]
+        if tasks_above <= 0:
+            return middle_of(bucket - 1)  # below all that is in the bucket
+    return 0.0
 
 
 def _slow_task(row: sa.RowMapping) -> SlowTask:

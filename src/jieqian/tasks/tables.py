@@ -13,7 +13,7 @@ metadata = sa.MetaData(
     }
 )
 
-_UNCOUNTED = "ended_at is not null and figure_cell is null"
+_UNCOUNTED = "status in ('completed', 'failed', 'stopped') and figure_cell is null"
 
 tasks = sa.Table(
     "tasks",
@@ -78,8 +78,11 @@ _running: sa.ColumnElement[str] = sa.literal_column("'running'")
 UNENDED = tasks.c.status.in_([_queued, _running])
 IS_QUEUED = sa.and_(UNENDED, tasks.c.status == _queued)
 IS_RUNNING = sa.and_(UNENDED, tasks.c.status == _running)
-#: Ended, and in no roll-up yet.
-UNCOUNTED = sa.and_(tasks.c.ended_at.is_not(None), tasks.c.figure_cell.is_(None))
+#: Ended, and in no roll-up yet. Not by `ended_at`: SQLite would then look through `ix_tasks_ended`, where all are.
+UNCOUNTED = sa.and_(
+    tasks.c.status.in_([sa.literal_column(f"'{status}'", sa.String) for status in ("completed", "failed", "stopped")]),
+    tasks.c.figure_cell.is_(None),
+)
 
 sections = sa.Table(
     "sections",

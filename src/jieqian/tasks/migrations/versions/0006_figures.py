@@ -8,7 +8,7 @@ down_revision = "0005"
 branch_labels = None
 depends_on = None
 
-_UNCOUNTED = sa.text("ended_at is not null and figure_cell is null")
+_UNCOUNTED = sa.text("status in ('completed', 'failed', 'stopped') and figure_cell is null")
 _ENDED = sa.text("ended_at is not null")
 
 
