@@ -151,7 +151,7 @@ def test_how_it_looks(watched: Site, open_page: OpenPage, locale: str, scheme: s
 def test_a_service_that_is_gone_is_told_and_found_again(watched: Site, open_page: OpenPage) -> None:
     page = open_page(watched, "/admin")
     sign_in(page)
-    watched.end()
+    watched.end(hard=True)
     state = page.locator("#live-state")
     expect(state).to_contain_text("does not answer", timeout=60_000)
     watched.start()

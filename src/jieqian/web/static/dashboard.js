@@ -2,8 +2,6 @@
 const EVERY = 5000;
 // A service that takes long to answer is asked less often, down to this.
 const SELDOM = 30000;
-// A service that is gone is asked less often.
-const WHILE_GONE = 8000;
 const LONGEST = 20000;
 const pause = document.getElementById("pause");
 const state = document.getElementById("live-state");
@@ -82,11 +80,11 @@ async function refresh() {
       waitFor(Math.min(SELDOM, Math.max(EVERY, 10 * (performance.now() - begun))));
     } else {
       say("gone");
-      waitFor(WHILE_GONE);
+      waitFor(EVERY);
     }
   } catch {
     say("gone");
-    waitFor(WHILE_GONE);
+    waitFor(EVERY);
   } finally {
     asking = false;
   }
