@@ -1,4 +1,4 @@
-"""The six rules. Each is pure, and cautious: it takes marks off for what it can show.
+"""Five of the six rules (`sense.py` has the sixth). Each is pure, and cautious: it marks down what it can show.
 
 What the service itself refuses (`checks/`) no asker gets to see; of that a rule finds the shares that were let pass,
 and what the checks do not look at. A rule that looks at every section counts one the model did not write as not kept.
@@ -7,25 +7,20 @@ and what the checks do not look at. A rule that looks at every section counts on
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
-from functools import cache
-from importlib.resources import files
 from itertools import pairwise
-from typing import Any
 
+from jieqian.bench.rubric.wording import excerpt, general_words, words
 from jieqian.bench.rubric.written import Fault, Rule, Scored, Written, over_sections
 from jieqian.checks.grounding import LEAST_EXPLANATION, lines_not_taken_up
 from jieqian.checks.ordinals import number_named
-from jieqian.checks.phrases import phrases
-from jieqian.checks.polarity import OPPOSITE, claimed, is_asserted, leaves_open
 from jieqian.checks.repeats import shingles
 from jieqian.checks.script import script_tables
 from jieqian.checks.verse import ReadDraft, core, core_lines, fold, names_pattern
 from jieqian.checks.writing import in_language, in_script
 from jieqian.languages import Language
-from jieqian.lots.lot import Lot, Polarity
+from jieqian.lots.lot import Lot
 from jieqian.sections.section import SECTIONS, SectionName
 from jieqian.sections.topics import fold_words, words_of
 
@@ -36,8 +31,6 @@ _ON_THE_MATTER = tuple(name for name in _PROSE if name is not SectionName.SUPPLE
 _ENOUGH_ON_THE_MATTER = 3
 #: So many sections beside the first ought to come back to the lot.
 _ENOUGH_CITING = 2
-#: An excerpt in a report, in characters.
-_EXCERPT = 120
 #: Marks between a quoted line and its explanation.
 _AROUND = " \t\n」』”’\"'》：:，,、—-"
 
@@ -166,9 +159,9 @@ def _units(text: str, language: Language) -> frozenset[str]:
     folded = fold_words(text)
     if language is Language.EN:
         return frozenset(
-            stem(word) for word in re.findall(r"[a-z]{4,}", folded) if word not in _general_words() and len(word) > 3
+            stem(word) for word in re.findall(r"[a-z]{4,}", folded) if word not in general_words() and len(word) > 3
         )
-    vague = _words()["general"]["zh"]
+    vague = words()["general"]["zh"]
     pairs = {
         one + other
         for run in re.findall(r"[\u3400-\u9fff々]+", folded)
@@ -246,79 +239,6 @@ def _in_japan(mark: str) -> bool:
     return True
 
 
-# -- polarity kept ----------------------------------------------------------------------------------------------------
-
-_SAID_OF_THE_WHOLE = (SectionName.OVERALL_DEVELOPMENT, SectionName.CONCLUSION)
-_WARNS = (Polarity.BAD, Polarity.CAUTION)
-#: By so many words of the other sense the whole is told in it. Of the commentaries' own texts 1 in 124 loses marks.
-_FAR_MORE = 3
-
-
-def polarity_kept(written: Written) -> Scored:
-    """No section tells the rank as its opposite, or the end as fate; what is said of the whole has the rank's sense.
-
-    A rank called its opposite, or told as fate: the section counts 0. One phrase in the opposite's tone: half. Where
-    the overall development and the conclusion have no word of the rank's sense, or three fewer than of the other, the
-    whole counts half.
-    """
-    marks, faults = {}, []
-    for name, read in written.reads.items():
-        ranks, tones = _against(read, written.lot)
-        fate = claimed(read, phrases("polarity", "fate")) if leaves_open(read) else set()
-        marks[name] = 0.0 if ranks or fate or len(tones) > 1 else 0.5 if tones else 1.0
-        for found, why in (
-            (ranks, "calls the rank its opposite"),
-            (tones, "in the opposite's tone"),
-            (fate, "as fate"),
-        ):
-            faults += [Fault(Rule.POLARITY_KEPT, name, why, as_written(each, read)) for each in sorted(found)]
-    scored = over_sections(marks, len(SECTIONS), faults)
-    missing = _sense_missing(written)
-    if missing is None:
-        return scored
-    own = None if scored.own is None else scored.own / 2
-    return Scored(scored.score / 2, own, (*scored.faults, missing))
-
-
-def _against(read: ReadDraft, lot: Lot) -> tuple[set[str], set[str]]:
-    if lot.fortune is None:
-        return set(), set()
-    opposite = OPPOSITE[lot.fortune.polarity]
-    ranks = {rank for each in opposite for rank in claimed(read, phrases("polarity", f"rank_{each}"))}
-    tones = claimed(read, phrases("polarity", f"tone_{opposite[0]}")) if len(opposite) == 1 else set()
-    return ranks, tones
-
-
-def _sense_missing(written: Written) -> Fault | None:
-    fortune = written.lot.fortune
-    reads = [written.reads[name] for name in _SAID_OF_THE_WHOLE if name in written.reads]
-    if fortune is None or not reads or fortune.polarity is Polarity.MIXED:
-        return None
-    said = "\n".join(read.folded for read in reads)
-    warns = sum(said.count(word) for word in _folded_words("warning"))
-    encourages = sum(_encourages(word, said) for word in _folded_words("hopeful"))
-    of_its_sense, of_the_other, what = (
-        (warns, encourages, "warns") if fortune.polarity in _WARNS else (encourages, warns, "encourages")
-    )
-    if of_its_sense and of_the_other - of_its_sense < _FAR_MORE:
-        return None
-    told = "hardly anything" if of_its_sense else "nothing"
-    why = f"{told} said of the whole {what}, and the rank is {fortune.label}"
-    return Fault(Rule.POLARITY_KEPT, reads[-1].draft.section, why, excerpt(reads[-1].text))
-
-
-def _encourages(word: str, folded: str) -> bool:
-    if not word.isascii():
-        return is_asserted(word, folded)
-    return is_asserted(f" {word}", f" {folded}".replace("\n", " "))  # not inside "inauspicious"
-
-
-def as_written(phrase: str, read: ReadDraft) -> str:
-    """A folded phrase as the text itself has it."""
-    at = read.folded.find(phrase)
-    return read.text[at : at + len(phrase)] if at >= 0 else phrase
-
-
 # -- sections distinct ------------------------------------------------------------------------------------------------
 
 _SHARED_FREELY, _SHARED_TOO_MUCH = 0.15, 0.5
@@ -391,9 +311,9 @@ def _names_the_matter(read: ReadDraft, asked: frozenset[str], written: Written) 
     if asked & _units(read.text, written.language):
         return True
     text = fold_words(read.text)
-    names = map(fold_words, _words()["topics"][written.topic])
+    names = map(fold_words, words()["topics"][written.topic])
     return any(name in text for name in names if not name.isascii()) or any(
-        _holds(text, word) for word in (*words_of(written.topic), *_words()["topics"][written.topic])
+        _holds(text, word) for word in (*words_of(written.topic), *words()["topics"][written.topic])
     )
 
 
@@ -406,27 +326,3 @@ def _holds(text: str, word: str) -> bool:
             return True
         at = text.find(word, at + 1)
     return False
-
-
-# -- data -------------------------------------------------------------------------------------------------------------
-
-
-def excerpt(text: str) -> str:
-    """So much of a text as a report shows."""
-    whole = " ".join(text.split())
-    return whole if len(whole) <= _EXCERPT else whole[: _EXCERPT - 1] + "…"
-
-
-@cache
-def _words() -> dict[str, Any]:
-    return tomllib.loads(files("jieqian.bench.rubric").joinpath("words.toml").read_text("utf-8"))
-
-
-@cache
-def _general_words() -> frozenset[str]:
-    return frozenset(_words()["general"]["en"])
-
-
-@cache
-def _folded_words(sense: str) -> tuple[str, ...]:
-    return tuple(fold(word) for word in _words()["sense"][sense])

@@ -9,6 +9,7 @@ from typing import Any
 
 from jieqian.bench.compared import ComparedQuestion
 from jieqian.bench.rubric import rules
+from jieqian.bench.rubric.sense import polarity_kept
 from jieqian.bench.rubric.written import Fault, Rule, Scored, Written
 from jieqian.lots.library import LotLibrary
 from jieqian.sections.section import SECTIONS, SectionName, SectionSource
@@ -17,7 +18,7 @@ RULES: Mapping[Rule, Callable[[Written], Scored]] = {
     Rule.LINES_COVERED: rules.lines_covered,
     Rule.LOT_CITED: rules.lot_cited,
     Rule.LANGUAGE_RIGHT: rules.language_right,
-    Rule.POLARITY_KEPT: rules.polarity_kept,
+    Rule.POLARITY_KEPT: polarity_kept,
     Rule.SECTIONS_DISTINCT: rules.sections_distinct,
     Rule.QUESTION_ADDRESSED: rules.question_addressed,
 }
