@@ -100,6 +100,8 @@ def offer(folder: Path) -> None:
         (lambda folder: (folder / "ja.order.txt").write_bytes(b"\xff"), "not in UTF-8"),
         (lambda folder: (folder / "en.order.txt").write_text("{% if %}"), "en.order.txt is no template"),
         (lambda folder: (folder / "en.order.txt").write_text("{{ mood }}"), "en: 'mood' is undefined"),
+        (lambda folder: (folder / "en.order.txt").write_text("{{ wanted | length // 0 }}"), "by zero"),
+        (lambda folder: (folder / "en.order.txt").write_text("{{ ''.__class__.__mro__ }}"), "'__class__'"),
         (lambda folder: (folder / "en.question.txt").write_text("Ask."), "en.question.txt leaves out"),
         (lambda folder: (folder / "en.prefix.txt").write_text("Rules."), "en.prefix.txt leaves out"),
         (lambda folder: (folder / "about.toml").write_text("[en"), "about.toml is no TOML"),

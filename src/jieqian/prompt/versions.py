@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from jieqian.errors import TemplatesRefused
 from jieqian.languages import Language
@@ -66,7 +67,7 @@ def read_version(folder: Path, *, ours: bool = False) -> TemplateVersion:
     version = TemplateVersion(folder.name, identity, _environment(sources), about)
     try:
         version.warm_up()
-    except jinja2.TemplateError as error:
+    except (jinja2.TemplateError, RecursionError) as error:
         where = getattr(error, "name", None) or "a template"
         raise TemplatesRefused(f"templates/{folder.name}/{where} is no template: {error}.") from error
     return version
@@ -110,7 +111,8 @@ def _read(file: Path) -> str:
 
 
 def _environment(sources: Mapping[str, str]) -> jinja2.Environment:
-    return jinja2.Environment(
+    # Operators pass templates on: they are texts, and run nothing.
+    return ImmutableSandboxedEnvironment(
         loader=jinja2.DictLoader(sources),
         finalize=lambda value: fenced(value) if isinstance(value, str) else value,
         undefined=jinja2.StrictUndefined,

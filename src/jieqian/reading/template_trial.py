@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import cast
 
-import jinja2
-
 from jieqian.errors import TemplatesRefused
 from jieqian.languages import Language
 from jieqian.llm.client import ModelClient, ModelInfo
@@ -30,7 +28,7 @@ def try_templates(version: TemplateVersion, lot: Lot, collection: Collection) ->
     for language in Language:
         try:
             texts = _texts(version, lot, collection, language)
-        except jinja2.TemplateError as error:
+        except Exception as error:  # a template is a program: 1 / 0 in it is no error of Jinja's
             raise TemplatesRefused(f"templates/{version.name}, {language.value}: {error}.") from error
         for what, must, text in texts:
             if must not in text:
