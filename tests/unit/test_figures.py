@@ -202,10 +202,17 @@ def test_a_task_is_an_error_once_at_most(changes: dict[str, Any], counts: set[st
 
 
 @pytest.mark.parametrize(
-    "timings", ["{cut", None, "[]", {}, dict.fromkeys(TIMINGS, "x"), dict.fromkeys(TIMINGS, float("nan"))]
+    "timings",
+    [
+        *("{cut", None, "[]", {}, "[" * 100_000),
+        *(dict.fromkeys(TIMINGS, value) for value in ("x", float("nan"), float("inf"), 10**400, -1, "\ud800\0")),
+    ],
 )
 def test_whatever_its_timings_hold_a_task_is_counted(timings: Any) -> None:
-    assert counted({**row(), "timings": timings}).amounts.numbers[0] == 1
+    task = counted({**row(), "timings": timings})
+    assert task.amounts.numbers[0] == 1
+    assert not any("\0" in value for value in task.cell)
+    "".join(task.cell).encode("utf-8")
 
 
 @pytest.mark.parametrize(("ended_at", "minute"), [(-5.0, 978_307_200 // 60), (9e12, LATEST // 60 - 1)])

@@ -147,7 +147,7 @@ def counted(row: Mapping[str, Any]) -> CountedTask:
     measures = {name: value for name, given in found.items() if (value := _value(given)) is not None}
     told = {name: row[name] for name in ("mode", "language", "collection")}
     told |= {name: timings.get(key) for name, key in (("model", "llm_model"), ("strategy", "strategy"))}
-    mode, model, strategy, language, collection = (str(told[name] or NONE)[:width] for name, width in _WIDTHS.items())
+    mode, model, strategy, language, collection = (_named(told[name])[:width] for name, width in _WIDTHS.items())
     return CountedTask(
         seq=row["seq"],
         cell=(mode, model, strategy, language, collection),
@@ -160,16 +160,22 @@ def timings_read(kept: Any) -> Mapping[str, Any]:
     """The timings as the database has them: text, or what its driver made of it. What cannot be read tells nothing."""
     try:
         read = json.loads(kept) if isinstance(kept, str) else kept
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return read if isinstance(read, dict) else {}
 
 
+def _named(given: Any) -> str:
+    """A value of a dimension, without what a database does not take: half characters, NUL."""
+    return str(given or NONE).encode("utf-8", "replace").decode().replace("\0", "?")
+
+
 def _value(given: Any) -> float | None:
     """A measure, if that is one."""
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given) or given < 0:
+    if isinstance(given, bool) or not isinstance(given, int | float):
         return None
-    return min(float(given), MOST)
+    # Compared first: an int may be too long for a float.
+    return float(min(given, MOST)) if given >= 0 and given != math.inf else None
 
 
 def _whole(given: Any, most: int) -> int:
