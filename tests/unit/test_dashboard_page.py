@@ -329,6 +329,8 @@ def test_a_beginning_and_an_end_are_on_this_machines_clock(given: dict[str, str]
         ({"since": at(NOW), "until": at(NOW - 3600)}, {"until": "dashboard.fault_order"}),
         ({"since": at(NOW), "until": at(NOW)}, {"until": "dashboard.fault_order"}),
         ({"since": "1990-01-01T00:00"}, {"since": "dashboard.fault_order"}),
+        ({"until": "1990-01-01T00:00"}, {"until": "dashboard.fault_order"}),
+        ({"until": "9999-12-31T23:59"}, {"until": "dashboard.fault_order"}),
         ({"since": "2001-02-01T00:00", "until": "2099-01-01T00:00"}, {"since": "dashboard.fault_order"}),
         ({"since": "0001-01-01T00:00"}, {"since": "dashboard.fault_time"}),
         ({"until": "13:00", "since": "9" * 500}, {"since": "dashboard.fault_time", "until": "dashboard.fault_time"}),
@@ -338,6 +340,7 @@ def test_a_beginning_and_an_end_are_on_this_machines_clock(given: dict[str, str]
 def test_what_cannot_be_is_a_fault_and_the_usual_is_shown(given: dict[str, str], faults: dict[str, str]) -> None:
     asked = read_asked(given, VALUES, NOW)
     assert asked.faults == faults
+    assert set(faults) <= set(asked.fields), "the page quotes what was sent"
     assert (asked.span.seconds // 60, asked.which) == (1441, Which())
     assert not set(faults) & set(parse_qs(asked.address().lstrip("?")))
 

@@ -81,7 +81,8 @@ def _span(fields: dict[str, str], faults: dict[str, str], now: float) -> tuple[s
     try:
         return CHOSEN, Span.around(since, until)
     except InvalidRequest:
-        faults["until" if since >= until and "until" in times else "since"] = "dashboard.fault_order"
+        ends_first = "until" in times and ("since" not in times or since >= until)
+        faults["until" if ends_first else "since"] = "dashboard.fault_order"
         return name, usual
 
 
