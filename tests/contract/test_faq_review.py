@@ -150,8 +150,21 @@ async def test_uses_are_counted_when_a_reading_is_completed(store: TaskStore):
     assert await store.faq_uses() == {}
 
 
+@pytest.mark.parametrize("status", [FaqStatus.REJECTED, FaqStatus.PENDING])
+async def test_no_answer_is_kept_of_an_entry_withdrawn_while_it_was_written(store: TaskStore, status: FaqStatus):
+    entry = await kept(store, status=FaqStatus.APPROVED, reviewed_at=LATER)
+    await store.stop(str(entry.task_id), "asker", LATER)
+    task = await accept(store)
+    await claim(store)
+    answer = answer_of(task, "a" * 64, f"faq/{entry.id}")
+    await store.review_faq(entry.id, FaqReviewed(status=status), LATER)
+    await store.end(task.id, "token", Status.COMPLETED, {"total_time_ms": 5.0}, [Completed({})], keep=answer)
+    assert await store.answer(answer.key) is None
+    assert (await store.get(task.id)).status is Status.COMPLETED
+
+
 async def test_a_kept_answer_counts_its_sources_and_goes_with_them(store: TaskStore):
-    entry = await kept(store)
+    entry = await kept(store, status=FaqStatus.APPROVED, reviewed_at=LATER)
     await store.stop(str(entry.task_id), "asker", LATER)
     task = await accept(store)
     await claim(store)

@@ -10,11 +10,11 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from jieqian.cache.filling import CALLER as FILLING
-from jieqian.faq.entry import FaqEntry, FaqOrigin, FaqUse, Unanswered
+from jieqian.faq.entry import FaqEntry, FaqOrigin, FaqStatus, FaqUse, Unanswered
 from jieqian.languages import Language
 from jieqian.tasks.faq_rows import narrowed
 from jieqian.tasks.faq_store import DAYS_KEPT
-from jieqian.tasks.tables import answers, faq_hits, faq_unanswered, feedback, tasks
+from jieqian.tasks.tables import answers, faq_entries, faq_hits, faq_unanswered, feedback, tasks
 
 Result = TypeVar("Result")
 _CITED = "faq/"
@@ -130,6 +130,19 @@ def count_uses(connection: sa.Connection, caller: str, sources: Iterable[Mapping
     for entry in sorted(cited):
         connection.execute(_COUNT, {"entry": entry, "day": today.isoformat()})
         connection.execute(_FORGET, {"entry": entry, "first_day": (today - timedelta(days=DAYS_KEPT)).isoformat()})
+
+
+def cites_only_approved(connection: sa.Connection, sources: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether all entries among these sources are approved now: one may have been withdrawn while it was read."""
+    cited = cited_entries(sources)
+    if not cited:
+        return True
+    approved = (
+        sa.select(sa.func.count())
+        .select_from(faq_entries)
+        .where(faq_entries.c.id.in_(cited), faq_entries.c.status == FaqStatus.APPROVED)
+    )
+    return int(connection.execute(approved).scalar_one()) == len(cited)
 
 
 def cited_entries(sources: Iterable[Mapping[str, Any]]) -> set[str]:

@@ -22,7 +22,7 @@ from jieqian.tasks.database import begins_another_boot, open_engine, rewrite_a_p
 from jieqian.tasks.desk_rows import DeskRows
 from jieqian.tasks.experiment_rows import ExperimentRows
 from jieqian.tasks.faq_rows import FaqRows, forget_task
-from jieqian.tasks.faq_use_rows import FaqUseRows, count_ended
+from jieqian.tasks.faq_use_rows import FaqUseRows, cites_only_approved, count_ended
 from jieqian.tasks.figure_rows import FigureRows, count_before_erasing
 from jieqian.tasks.lease_rows import CLAIM, hold
 from jieqian.tasks.notice_rows import NoticeRows, add_notice, forget_notice
@@ -235,7 +235,7 @@ class SqlTaskStore(DeskRows, FaqRows, FaqUseRows, AnswerRows, ShareRows, NoticeR
             changes["attempts"] = attempts
 
         def keep_it(connection: sa.Connection) -> None:
-            if keep is not None:
+            if keep is not None and cites_only_approved(connection, keep.sources):
                 keep_answer(connection, keep, self._most_answers)
             if status is Status.COMPLETED:
                 count_ended(connection, task_id, changes["ended_at"])

@@ -220,7 +220,8 @@ class TaskStore(FaqStore, ExperimentStore, Protocol):
     ) -> None:
         """End a running task after so many `attempts` (None: as many as were counted).
 
-        With `keep` its answer is kept for those who ask the same.
+        With `keep` its answer is kept for those who ask the same, unless it cites an FAQ entry that is not approved
+        (any more).
         """
         ...
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jieqian.cache.filling import CALLER as FILLING
-from jieqian.faq.entry import FaqEntry, FaqOrigin, FaqUse, Unanswered
+from jieqian.faq.entry import FaqEntry, FaqOrigin, FaqStatus, FaqUse, Unanswered
 from jieqian.languages import Language
 from jieqian.tasks.faq_store import DAYS_KEPT
 from jieqian.tasks.faq_use_rows import cited_entries
@@ -94,6 +94,10 @@ class MemoryFaqUse:
         oldest = sorted(self._unanswered.values(), key=lambda asked: (asked.created_at, asked.id))
         for asked in oldest[: max(0, len(oldest) - most)]:
             del self._unanswered[asked.id]
+
+    def _cites_only_approved(self, sources: Iterable[Mapping[str, Any]]) -> bool:
+        entries = (self._faq.get(place) for place in cited_entries(sources))
+        return all(entry is not None and entry.status is FaqStatus.APPROVED for entry in entries)
 
     def _count_uses(self, caller: str, sources: Iterable[Mapping[str, Any]], now: float) -> None:
         today = datetime.fromtimestamp(now, UTC).date()

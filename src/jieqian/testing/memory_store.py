@@ -236,7 +236,7 @@ class MemoryTaskStore(
         )
         if status is Status.COMPLETED:
             self._count_uses(self._tasks[task_id].caller, self._tasks[task_id].sources, time.time())
-        if keep is not None:
+        if keep is not None and self._cites_only_approved(keep.sources):
             self._keep(keep)
 
     async def end_with(self, task_id: str, token: str, answer: KeptAnswer, reused: Reused) -> None:
