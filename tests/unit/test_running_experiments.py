@@ -9,7 +9,7 @@ import pytest
 from jieqian.cache.filling import CALLER as FILLING
 from jieqian.cache.filling import Wanted
 from jieqian.errors import ExperimentRefused, ExperimentRunning, ModelNotFound, ModelUnreachable, UnknownModel
-from jieqian.experiments.experiment import variant_for
+from jieqian.experiments.experiment import State, variant_for
 from jieqian.experiments.running import Experiments
 from jieqian.experiments.wish import VariantWish, Wish
 from jieqian.languages import Language
@@ -77,6 +77,15 @@ async def test_a_request_gets_its_callers_variant_unless_it_is_outside() -> None
     assert experiments.assign(sample_request()).experiment is None
     assert experiments.variant("larger", "new") is not None, "tasks under way still need it"
     assert models.learnt == set()
+
+
+async def test_an_outcome_tells_at_once_that_it_was_stopped_also_elsewhere() -> None:
+    experiments, store = await service()
+    await experiments.start(wish())
+    assert (await experiments.outcome("larger")).experiment.state is State.RUNNING
+    assert await experiments.outcome("larger") is await experiments.outcome("larger")
+    await store.end_experiment("larger", 5.0)
+    assert (await experiments.outcome("larger")).experiment.state is State.STOPPED
 
 
 async def test_another_process_started_one() -> None:

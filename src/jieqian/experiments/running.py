@@ -190,7 +190,8 @@ class Experiments:
         """What came of it so far. Raises `UnknownExperiment`."""
         experiment = await self._store.experiment(name)
         known = self._outcomes.get(name)
-        if known is not None and time.monotonic() < known[0]:
+        # One that was still being worked out when the experiment was stopped tells of one that runs.
+        if known is not None and time.monotonic() < known[0] and known[1].experiment == experiment:
             return known[1]
         begun = time.monotonic()
         found = await self._store.experiment_tasks(name)
