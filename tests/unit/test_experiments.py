@@ -280,6 +280,15 @@ def test_the_outcome_says_which_is_better_and_how_many_more_are_needed() -> None
     assert len(document["comparisons"]) == len(Measure)
 
 
+def test_alike_is_told_only_where_no_variant_needs_more_readings() -> None:
+    found = list(islice(made_up_stream(Random(3)), 400))
+    third = (replace(TWO[0], share=50), replace(TWO[1], share=49), Variant(name="rare", share=1, model="huge"))
+    outcome = outcome_of(sample_experiment(variants=third), found, LATER)
+    assert outcome.shares_held
+    assert "about" in summary_of(outcome_of(sample_experiment(), found, LATER))
+    assert "too few" in summary_of(outcome), "nobody had the third yet"
+
+
 @pytest.mark.parametrize("found", [[], [sample_figures()], [sample_figures(), sample_figures("b", "new")]])
 def test_nothing_or_nearly_nothing_is_told_as_too_little(found: list[TaskFigures]) -> None:
     outcome = outcome_of(sample_experiment(), found, LATER)

@@ -119,6 +119,8 @@ def _variant(told: str) -> dict[str, Any]:
         key, _, value = part.partition("=")
         if key.strip() not in _PARTS or not value.strip():
             raise UsageError(f"--variant {told!r}: {part!r} is none of model=, strategy=, template=.", usage=True)
+        if key.strip() in made:
+            raise UsageError(f"--variant {told!r}: {key.strip()} stands there twice.", usage=True)
         made[key.strip()] = value.strip()
     return made
 

@@ -26,12 +26,18 @@ def summary_of(outcome: Outcome) -> str:
     real = [one for one in outcome.comparisons if one.real]
     if real:
         return f"{begin} {'; '.join(told_difference(one, first) for one in real)}."
-    more = outcome.comparisons[0].as_dict()["more_readings_for_worth"]
+    more = readings_for_worth(outcome)
     if more is None:
         return f"{begin} too few to say anything yet."
     if more == 0:
         return f"{begin} no difference is real; one of a tenth of the time would likely have shown by now."
     return f"{begin} no difference is real; about {more:,} more readings would show one of a tenth of the time."
+
+
+def readings_for_worth(outcome: Outcome) -> int | None:
+    """How many more would show a tenth of the time: of the variant that needs the most; None: nobody knows yet."""
+    needed = [one.more_readings(one.for_worth) for one in outcome.comparisons if one.measure is Measure.TOTAL]
+    return None if None in needed else max(number for number in needed if number is not None)
 
 
 def told_difference(one: Comparison, first: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from jieqian.experiments.callers import Measure
 from jieqian.experiments.experiment import Variant
 from jieqian.experiments.outcome import Comparison, Outcome, VariantOutcome
+from jieqian.experiments.telling import readings_for_worth
 from jieqian.web.texts import Texts
 
 #: Half the width of the little pictures, in their own units; and the most they show, as a share of 1.
@@ -94,12 +95,6 @@ def verdict(outcome: Outcome, t: Texts) -> list[str]:
     if more is None:
         return [t("experiments.too_few")]
     return [t("experiments.more_needed", readings=f"{more:,}") if more else t("experiments.alike")]
-
-
-def readings_for_worth(outcome: Outcome) -> int | None:
-    """How many more would show a tenth of the time: of the variant that needs the most; None: nobody knows yet."""
-    needed = [one.more_readings(one.for_worth) for one in outcome.comparisons if one.measure is Measure.TOTAL]
-    return None if None in needed else max(number for number in needed if number is not None)
 
 
 def _comparison(one: Comparison, most: float) -> ComparisonRow:
