@@ -29,7 +29,7 @@ class Server:
         return []
 
     async def describe(self, model: str) -> ModelInfo:
-        return ModelInfo(name=model)
+        return ModelInfo(name=model, chat=not model.startswith("embed"))
 
     async def stream(self, request: ModelRequest) -> AsyncIterator[ModelChunk]:
         raise NotImplementedError
@@ -358,3 +358,12 @@ async def test_a_model_besides_the_modes_own_is_known_as_long_as_the_server_has_
     assert own is not None, "the mode's own model may be named too"
     await engines.learn(())
     assert model_of(engines) == "m"
+
+
+async def test_a_model_that_does_not_chat_is_refused_by_name():
+    engines = await engines_that_see(chosen(Server("ollama", "http://a")))
+    assert await engines.check_named("other") == "ollama"
+    with pytest.raises(ModelRefused, match="does not chat"):
+        await engines.check_named("embed")
+    with pytest.raises(ModelRefused, match="does not chat"):
+        await engines.trial("embed", Mode.QUALITY, StrategyName.AUTO)

@@ -291,7 +291,10 @@ class Engines:
         except ModelNotFound:
             if server is None or model.endswith(".gguf"):
                 raise
-            return replace(here, model=await server.describe(model))
+            described = await server.describe(model)
+            if not described.chat:
+                raise ModelRefused(f"{described.name} makes embeddings and does not chat. Name another.") from None
+            return replace(here, model=described)
         if _place(embedded) not in self._clients and isinstance(embedded.client, Checkable):
             await _checked(embedded.client)
         return embedded
