@@ -22,8 +22,9 @@ from jieqian.metrics.marks import MARKS, Mark
 from jieqian.testing.made_up_dashboard import VALUES, MadeUpDashboard
 from jieqian.web.admin_door import AdminDoor
 from jieqian.web.admin_pages import AdminHouse, admin_pages_router
+from jieqian.web.clock import wall_clock
 from jieqian.web.dashboard import dashboard_router
-from jieqian.web.dashboard_filters import read_asked, wall_clock
+from jieqian.web.dashboard_filters import read_asked
 from jieqian.web.dashboard_words import count_text, range_text, rate_text, share_text, step_text, target_text, time_text
 from jieqian.web.drawing import Drawer
 from jieqian.web.experiment_pages import experiment_pages_router
@@ -164,6 +165,18 @@ async def test_signing_in_leads_to_the_page_that_was_asked_for_and_never_elsewhe
     under = Visitor(root_path="/oracle")
     assert 'name="to" value="/oracle/admin?span=1h"' in (await under.get("?span=1h")).text
     assert (await under.sign_in(to="/admin")).headers["location"] == "/oracle/admin"
+
+
+async def test_the_links_are_the_same_on_every_page_and_say_where_one_is(operator: Visitor) -> None:
+    under = Visitor(root_path="/oracle")
+    await under.sign_in()
+    for visitor, base in ((operator, ""), (under, "/oracle")):
+        page = await visitor.get()
+        links = re.findall(r'<a href="([^"?]+)"( aria-current="page")?>', page.text.partition("</nav>")[0])
+        shown = [link for link in links if "/admin" in link[0]]
+        ends = ("", "/collections", "/faq", "/experiments")
+        assert shown == [(f"{base}/admin{end}", "" if end else ' aria-current="page"') for end in ends]
+    await under.drawer.close()
 
 
 # -- what is shown

@@ -17,7 +17,8 @@ from jieqian.errors import StoreError
 from jieqian.metrics.dashboard import Dashboard
 from jieqian.metrics.figures import Dimension, SlowTask, Values
 from jieqian.web.admin_door import AdminDoor
-from jieqian.web.dashboard_filters import CHOSEN, SPANS, Asked, form_time, read_asked, wall_clock
+from jieqian.web.clock import wall_clock, zone_text
+from jieqian.web.dashboard_filters import CHOSEN, SPANS, Asked, form_time, read_asked
 from jieqian.web.dashboard_pictures import WATERFALLS, Picture, pictures, waterfalls
 from jieqian.web.dashboard_view import Figures, groups, now_figures, part_rows, value_name, verdict
 from jieqian.web.drawing import EXTRA, Drawer
@@ -144,7 +145,7 @@ def _form(asked: Asked, values: Values, t: Texts, now: float) -> Mapping[str, An
         "spans": [(name, asked.address(span=name, since=None, until=None)) for name in SPANS],
         "chosen": asked.name == CHOSEN,
         "as_of": wall_clock(now),
-        "zone": wall_clock(now).isoformat()[-6:],
+        "zone": zone_text(now),
         "since_text": form_time(asked.span.since).replace("T", " "),
         "until_text": form_time(asked.span.until).replace("T", " "),
         "again": asked.address(),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -17,6 +16,7 @@ from jieqian.experiments.wish import MOST_VARIANTS, VariantWish, Wish
 from jieqian.prompt.versions import version_names
 from jieqian.tasks.task import Mode, StrategyName
 from jieqian.web.admin_door import AdminDoor
+from jieqian.web.clock import minute_text
 from jieqian.web.experiment_view import (
     HALF,
     comparison_rows,
@@ -88,7 +88,7 @@ class _ExperimentPages:
             verdict=verdict(outcome, Texts(page_language(request))),
             differs=differs,
             half=HALF,
-            when=_when,
+            when=minute_text,
         )
 
     async def stop(self, request: Request) -> Response:
@@ -124,7 +124,7 @@ class _ExperimentPages:
             strategies=list(StrategyName),
             templates=version_names(),
             differs=differs,
-            when=_when,
+            when=minute_text,
         )
 
 
@@ -151,7 +151,3 @@ def wish_of(fields: Mapping[str, str]) -> Wish:
             )
         )
     return Wish(name=fields.get("name", "").strip(), mode=fields.get("mode", ""), variants=variants)
-
-
-def _when(seconds: float | None) -> str:
-    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
