@@ -25,6 +25,7 @@ from jieqian.web.admin_pages import AdminHouse, admin_pages_router
 from jieqian.web.clock import wall_clock
 from jieqian.web.dashboard import dashboard_router
 from jieqian.web.dashboard_filters import read_asked
+from jieqian.web.dashboard_view import value_name
 from jieqian.web.dashboard_words import count_text, range_text, rate_text, share_text, step_text, target_text, time_text
 from jieqian.web.drawing import Drawer
 from jieqian.web.experiment_pages import experiment_pages_router
@@ -32,6 +33,7 @@ from jieqian.web.faq_house import FaqHouse
 from jieqian.web.faq_pages import faq_pages_router
 from jieqian.web.pages import PagesHouse, mount_static, pages_router
 from jieqian.web.rendering import load_pages
+from jieqian.web.texts import Texts
 
 TOKEN = "a-token-of-the-tests"
 HOSTILE = '"><script>alert(1)</script>\x1b[31m' + "m" * 180
@@ -200,6 +202,17 @@ async def test_every_figure_stands_beside_its_target_and_its_baseline(operator: 
     for part in (*VALUES.mode, *VALUES.model, "Slowest readings", "Most of the time goes to: Writing (model)"):
         assert part in page.text or part in ("fast", "quality")
     assert page.text.count('role="img"') == 11
+
+
+def test_values_have_the_words_of_the_other_pages() -> None:
+    t = Texts(Language.ZH_HANT)
+    told = {
+        (Dimension.LANGUAGE, "ja"): "日本語",
+        (Dimension.STRATEGY, "retelling"): "轉述",
+        (Dimension.MODEL, "ja"): "ja",
+    }
+    assert {which: value_name(t, *which) for which in told} == told
+    assert value_name(t, Dimension.MODE, "quality") == t("mode.quality")
 
 
 class Slow(MadeUpDashboard):

@@ -161,7 +161,7 @@ def _slow(figures: Figures, shown: list[Shown], t: Texts) -> list[SlowShown]:
                 value_name(t, Dimension.MODE, task.mode),
                 value_name(t, Dimension.MODEL, task.model),
                 value_name(t, Dimension.STRATEGY, task.strategy),
-                task.language,
+                value_name(t, Dimension.LANGUAGE, task.language),
                 f"{task.collection}/{task.lot}",
             ),
             shown=one,
