@@ -11,7 +11,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from jieqian.api.addresses import path_for
-from jieqian.errors import CrossSiteRequest, JieqianError, NotSignedIn, RateLimited, UnknownCollection, UnknownFaqEntry
+from jieqian.errors import (
+    CrossSiteRequest,
+    JieqianError,
+    NotSignedIn,
+    RateLimited,
+    UnknownCollection,
+    UnknownExperiment,
+    UnknownFaqEntry,
+)
 from jieqian.lots.lot import TOPICS
 from jieqian.web.admin_forms import MOST_FIELDS, TAGS
 from jieqian.web.forms import read_fields
@@ -45,7 +53,7 @@ class AdminDoor:
                 return await endpoint(request)
             except (NotSignedIn, CrossSiteRequest) as error:
                 return self._door(request, error)
-            except (UnknownCollection, UnknownFaqEntry) as error:
+            except (UnknownCollection, UnknownExperiment, UnknownFaqEntry) as error:
                 return self.page(request, "admin_missing.html", error.status, error=error)
 
         return answer

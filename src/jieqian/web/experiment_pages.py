@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from jieqian.api.addresses import path_for
-from jieqian.errors import ExperimentRefused, JieqianError, UnknownExperiment
+from jieqian.errors import ExperimentRefused, JieqianError
 from jieqian.experiments.experiment import State
 from jieqian.experiments.running import Experiments
 from jieqian.experiments.wish import MOST_VARIANTS, VariantWish, Wish
@@ -71,10 +71,7 @@ class _ExperimentPages:
     async def outcome(self, request: Request) -> Response:
         """What came of one."""
         signed = self._door.expect(request)
-        try:
-            outcome = await self._experiments.outcome(request.path_params["experiment"])
-        except UnknownExperiment as error:
-            return await self._list_page(request, signed, error)
+        outcome = await self._experiments.outcome(request.path_params["experiment"])
         return self._door.page(
             request,
             "admin_experiment.html",
@@ -93,11 +90,8 @@ class _ExperimentPages:
 
     async def stop(self, request: Request) -> Response:
         """Stop one."""
-        signed, _ = await self._door.posted(request, _MOST_FIELDS)
-        try:
-            experiment = await self._experiments.stop(request.path_params["experiment"])
-        except UnknownExperiment as error:
-            return await self._list_page(request, signed, error)
+        await self._door.posted(request, _MOST_FIELDS)
+        experiment = await self._experiments.stop(request.path_params["experiment"])
         return RedirectResponse(path_for(request, "admin_experiment", experiment=experiment.name), 303)
 
     async def _list_page(
