@@ -71,10 +71,9 @@ def experiment_site(browser: Browser, tmp_path_factory: pytest.TempPathFactory) 
 
 
 def opened(site: Site, open_page: OpenPage, **how: object) -> Page:
-    page = open_page(site, "/admin", **how)
+    page = open_page(site, "/admin/experiments", **how)
     sign_in(page)
-    page.wait_for_url("**/admin/**")
-    page.goto(f"{site.url}/admin/experiments")
+    page.wait_for_selector(".sign-out")
     return page
 
 

@@ -55,10 +55,9 @@ def put_unanswered(data_dir: Path, *questions: str) -> None:
 
 
 def signed_in(site: Site, open_page: OpenPage, path: str, **options: object) -> Page:
-    page = open_page(site, "/admin", **options)
+    page = open_page(site, path, **options)
     sign_in(page)
-    page.wait_for_url("**/admin/**")
-    page.goto(f"{site.url}{path}")
+    page.wait_for_selector(".sign-out")
     return page
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -15,10 +16,14 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from jieqian.errors import StoreError
+from jieqian.experiments.experiment import Experiment, Variant
+from jieqian.experiments.figures import TaskFigures
+from jieqian.experiments.outcome import Outcome, outcome_of
 from jieqian.experiments.running import Experiments
 from jieqian.languages import Language
 from jieqian.metrics.figures import DAY, HOUR, Breakdown, Dimension, Live, SlowTask, Span, Summary, Values, Which
 from jieqian.metrics.marks import MARKS, Mark
+from jieqian.tasks.task import Mode
 from jieqian.testing.made_up_dashboard import VALUES, MadeUpDashboard
 from jieqian.web.admin_door import AdminDoor
 from jieqian.web.admin_pages import AdminHouse, admin_pages_router
@@ -62,6 +67,47 @@ class Page:
         return " ".join(unescape(re.sub(r"<[^>]+>", " ", found[0].partition(">")[2])).replace("\xa0", " ").split())
 
 
+class MadeUpTrials:
+    """One experiment for each list of readings; one whose readings are None is never done with counting."""
+
+    def __init__(self, **readings: list[TaskFigures] | None) -> None:
+        self._readings = readings
+
+    def running(self) -> list[Experiment]:
+        variants = (Variant(name="now", share=50), Variant(name="new", share=50, model=HOSTILE))
+        return [Experiment(name=name, mode=Mode.FAST, variants=variants, started_at=NOW) for name in self._readings]
+
+    async def outcome(self, name: str) -> Outcome:
+        found = self._readings[name]
+        if found is None:
+            await asyncio.Event().wait()
+        one = next(one for one in self.running() if one.name == name)
+        return outcome_of(one, found or [], NOW + 5 * HOUR)
+
+
+def trial_readings(callers: int, *, slower: float) -> list[TaskFigures]:
+    """Of each variant readings by so many callers; those of the second take `slower` times as long."""
+    return [
+        TaskFigures(
+            caller=f"session:{variant}{number}",
+            variant=variant,
+            status="completed",
+            created_at=NOW + number,
+            collection="yuelao",
+            lot=1,
+            follows=False,
+            cache_hit="none",
+            degraded=False,
+            total_ms=10_000 * (1 + number % 7) * times,
+            first_token_ms=1_000 * times,
+            model_error=None,
+            score=None,
+        )
+        for variant, times in (("now", 1.0), ("new", slower))
+        for number in range(callers)
+    ]
+
+
 class Visitor:
     def __init__(
         self,
@@ -70,12 +116,15 @@ class Visitor:
         root_path: str = "",
         token: str | None = TOKEN,
         library: str = "json",
+        trials: MadeUpTrials | None = None,
     ) -> None:
         self.drawer = Drawer(command=(sys.executable, "-S", "-c", _DRAWS), library=library)
         door = AdminDoor("secret", token)
         self._app = FastAPI()
         self._app.include_router(pages_router(cast(PagesHouse, None)))
-        self._app.include_router(dashboard_router(dashboard or MadeUpDashboard(), door, self.drawer))
+        self._app.include_router(
+            dashboard_router(dashboard or MadeUpDashboard(), trials or MadeUpTrials(), door, self.drawer)
+        )
         self._app.include_router(admin_pages_router(cast(AdminHouse, None), door))
         self._app.include_router(experiment_pages_router(cast(Experiments, None), door))
         self._app.include_router(faq_pages_router(cast(FaqHouse, None), door))
@@ -392,3 +441,29 @@ async def test_every_language_has_every_word(operator: Visitor, language: Langua
     page = await operator.get(f"?lang={language.value}")
     assert page.status == 200
     assert f'<html lang="{language.value}">' in page.text
+
+
+# -- experiments
+
+
+async def test_running_experiments_say_when_a_difference_is_real_and_how_many_more_are_needed() -> None:
+    trials = MadeUpTrials(
+        clear=trial_readings(400, slower=2.0), alike=trial_readings(60, slower=1.0), few=trial_readings(1, slower=9.0)
+    )
+    visitor = Visitor(trials=trials)
+    await visitor.sign_in()
+    page = await visitor.get()
+    told = dict(re.findall(r'experiments/(\w+)">.*?</p>(.*?)</li>', page.text, re.DOTALL))
+    assert "+100.0 %" in told["clear"]
+    assert re.search(r"\d more readings", told["alike"])
+    assert re.search("too few", told["few"], re.IGNORECASE)
+    assert HOSTILE not in page.text
+    await visitor.drawer.close()
+
+
+async def test_an_experiment_that_is_long_in_counting_holds_nothing_up() -> None:
+    visitor = Visitor(trials=MadeUpTrials(long=None))
+    await visitor.sign_in()
+    assert "Its readings are being counted." in (await visitor.get()).text
+    assert 'id="trials-title"' not in (await Visitor().get()).text
+    await visitor.drawer.close()

@@ -15,7 +15,7 @@ from jieqian.settings import OWN_FIRST_PARTS
 from jieqian.testing.made_up_dashboard import MadeUpDashboard
 from jieqian.web.admin_door import AdminDoor
 from jieqian.web.admin_pages import AdminHouse, admin_pages_router
-from jieqian.web.dashboard import dashboard_router
+from jieqian.web.dashboard import Trials, dashboard_router
 from jieqian.web.drawing import Drawer
 from jieqian.web.pages import PagesHouse, mount_static, pages_router
 
@@ -40,7 +40,7 @@ def test_every_example_is_in_the_docs_and_is_plain_ascii(file: str) -> None:
 def test_no_base_path_can_begin_as_a_path_of_the_services_own_does() -> None:
     pages = pages_router(cast(PagesHouse, None))  # only its addresses are looked at
     door = AdminDoor("", None)
-    dashboard = dashboard_router(MadeUpDashboard(), door, Drawer())
+    dashboard = dashboard_router(MadeUpDashboard(), cast(Trials, None), door, Drawer())
     admin = admin_pages_router(cast(AdminHouse, None), door)
     routes = [*pages.routes, *dashboard.routes, *admin.routes, *health.router.routes]
     paths = [route.path for route in routes if isinstance(route, Route)]

@@ -76,7 +76,7 @@ def create_app(house: House, *, with_worker: bool = True) -> FastAPI:
     app.include_router(api)
     app.include_router(health.router)
     app.include_router(pages_router(house))
-    app.include_router(dashboard_router(house.dashboard, door, drawer))
+    app.include_router(dashboard_router(house.dashboard, house.experiments, door, drawer))
     app.include_router(admin_pages_router(house, door))
     app.include_router(experiment_pages_router(house.experiments, door))
     app.include_router(faq_pages_router(house, door))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import APIRouter
 from markupsafe import Markup
@@ -14,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from jieqian.errors import StoreError
+from jieqian.experiments.experiment import Experiment
+from jieqian.experiments.outcome import Outcome
 from jieqian.metrics.dashboard import Dashboard
 from jieqian.metrics.figures import Dimension, SlowTask, Values
 from jieqian.web.admin_door import AdminDoor
@@ -22,11 +25,16 @@ from jieqian.web.dashboard_filters import CHOSEN, SPANS, Asked, form_time, read_
 from jieqian.web.dashboard_pictures import WATERFALLS, Picture, pictures, waterfalls
 from jieqian.web.dashboard_view import Figures, groups, now_figures, part_rows, value_name, verdict
 from jieqian.web.drawing import EXTRA, Drawer
+from jieqian.web.experiment_view import verdict as experiment_verdict
 from jieqian.web.rendering import load_pages
 from jieqian.web.texts import Texts, page_language
 
+logger = logging.getLogger(__name__)
+
 #: How long a page waits for its pictures: the first of all takes a second. What is not there then comes with the next.
 _DRAWING_SECONDS = 2.0
+#: And how long for what came of an experiment, which is counted over all its readings.
+_COUNTING_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,18 +55,31 @@ class SlowShown:
     shown: Shown
 
 
-def dashboard_router(dashboard: Dashboard, door: AdminDoor, drawer: Drawer) -> APIRouter:
+class Trials(Protocol):
+    """The experiments that run, and what came of each so far."""
+
+    def running(self) -> Sequence[Experiment]:
+        """Those that run."""
+        ...
+
+    async def outcome(self, name: str) -> Outcome:
+        """What came of it. Raises `UnknownExperiment`."""
+        ...
+
+
+def dashboard_router(dashboard: Dashboard, trials: Trials, door: AdminDoor, drawer: Drawer) -> APIRouter:
     """`/admin`: the dashboard, or the door."""
     load_pages()
-    pages = _DashboardPages(dashboard, door, drawer)
+    pages = _DashboardPages(dashboard, trials, door, drawer)
     router = APIRouter(include_in_schema=False)
     router.add_api_route("/admin", door.guarded(pages.page), methods=["GET", "HEAD"], name="admin", response_model=None)
     return router
 
 
 class _DashboardPages:
-    def __init__(self, dashboard: Dashboard, door: AdminDoor, drawer: Drawer) -> None:
+    def __init__(self, dashboard: Dashboard, trials: Trials, door: AdminDoor, drawer: Drawer) -> None:
         self._dashboard = dashboard
+        self._trials = trials
         self._door = door
         self._drawer = drawer
 
@@ -73,7 +94,7 @@ class _DashboardPages:
         try:
             values = await self._dashboard.values()
             asked = read_asked(request.query_params, values, now)
-            figures = await self._figures(asked)
+            figures, trials = await asyncio.gather(self._figures(asked), self._told(t))
         except StoreError as error:
             asked = read_asked({}, Values(), now)
             return self._door.page(
@@ -99,6 +120,7 @@ class _DashboardPages:
             verdict=verdict(shown, at_present, figures, t),
             pictures=drawn[: len(told)],
             slow=_slow(figures, drawn[len(told) :], t),
+            trials=trials,
             parts=[(found.dimension, part_rows(found, t)) for found in figures.breakdowns if found.parts],
             library=None if self._drawer.can_draw else EXTRA,
             **_form(asked, values, t, now),
@@ -122,6 +144,19 @@ class _DashboardPages:
             live=live,
         )
 
+    async def _told(self, t: Texts) -> list[tuple[Experiment, Sequence[str]]]:
+        """Every running experiment with what can be said of it."""
+
+        async def tell(one: Experiment) -> tuple[Experiment, Sequence[str]]:
+            counted = asyncio.ensure_future(self._trials.outcome(one.name))
+            await asyncio.wait((counted,), timeout=_COUNTING_SECONDS)
+            if not counted.done():  # goes on, and is there the next time
+                counted.add_done_callback(_heard)
+                return one, [t("dashboard.counted_soon")]
+            return one, experiment_verdict(counted.result(), t)
+
+        return await asyncio.gather(*(tell(one) for one in self._trials.running()))
+
     async def _drawn(self, wanted: list[Picture]) -> list[Shown]:
         specs = [picture.spec for picture in wanted if picture.spec is not None]
         found = iter(await self._drawer.draw(specs, _DRAWING_SECONDS))
@@ -131,6 +166,11 @@ class _DashboardPages:
             # The process that drew it left nothing in it but shapes and escaped text.
             shown.append(Shown(picture=picture, svg=None if svg is None else Markup(svg)))
         return shown
+
+
+def _heard(counted: asyncio.Future[Outcome]) -> None:
+    if not counted.cancelled() and (error := counted.exception()) is not None:
+        logger.error("cannot count an experiment: %s", error, extra={"action": "experiment_not_counted"})
 
 
 def _form(asked: Asked, values: Values, t: Texts, now: float) -> Mapping[str, Any]:
