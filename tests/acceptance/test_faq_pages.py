@@ -166,6 +166,7 @@ def test_five_hundred_at_once_without_a_script(program: Program, operator: Clien
     assert [(entry["id"], entry["answer"]) for entry in waiting["entries"]] == [(ids[7], "Look under the boat.")]
     nothing = visitor.send("/admin/faq", act="approve", **rows_of(told.encode()))
     assert "did=0" in nothing.headers["location"], "nothing was ticked"
+    assert b"Nothing was ticked" in visitor.get(nothing.headers["location"]).body
 
 
 def test_one_of_a_group_is_kept(program: Program, operator: Client, visitor: Visitor) -> None:

@@ -297,4 +297,5 @@ def test_the_pages_start_show_and_stop_one(program: Program, ollama: ModelServer
     assert LARGE in shown_page
     assert visitor.send("/admin/experiments/paged/stop").status == 303
     assert "stopped" in visitor.get("/admin/experiments/paged").body.decode()
-    assert visitor.get("/admin/experiments/%3Cb%3E").status == 404
+    missing = visitor.get("/admin/experiments/%3Cb%3E")
+    assert (missing.status, b"<h1>Not there</h1>" in missing.body) == (404, True)

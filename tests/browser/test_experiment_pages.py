@@ -88,6 +88,7 @@ def test_what_came_of_one_and_its_end(experiment_site: Site, open_page: OpenPage
     page.click("text=empty")
     expect(page.locator("#verdict")).to_contain_text("Too few")
     expect(page.locator("#comparisons tbody tr")).to_have_count(6)
+    expect(page.locator("#comparisons tbody td:nth-child(4)").first).to_have_text("not known yet")
     page.click("text=All experiments")
     page.click("text=slower")
     expect(page.locator("#verdict")).to_contain_text("now is really better.")

@@ -27,8 +27,10 @@ from jieqian.tasks.task import Mode
 from jieqian.testing.made_up_dashboard import VALUES, MadeUpDashboard
 from jieqian.web.admin_door import AdminDoor
 from jieqian.web.admin_pages import AdminHouse, admin_pages_router
+from jieqian.web.clock import wall_clock
 from jieqian.web.dashboard import dashboard_router
-from jieqian.web.dashboard_filters import read_asked, wall_clock
+from jieqian.web.dashboard_filters import read_asked
+from jieqian.web.dashboard_view import value_name
 from jieqian.web.dashboard_words import count_text, range_text, rate_text, share_text, step_text, target_text, time_text
 from jieqian.web.drawing import Drawer
 from jieqian.web.experiment_pages import experiment_pages_router
@@ -36,6 +38,7 @@ from jieqian.web.faq_house import FaqHouse
 from jieqian.web.faq_pages import faq_pages_router
 from jieqian.web.pages import PagesHouse, mount_static, pages_router
 from jieqian.web.rendering import load_pages
+from jieqian.web.texts import Texts
 
 TOKEN = "a-token-of-the-tests"
 HOSTILE = '"><script>alert(1)</script>\x1b[31m' + "m" * 180
@@ -215,6 +218,18 @@ async def test_signing_in_leads_to_the_page_that_was_asked_for_and_never_elsewhe
     assert (await under.sign_in(to="/admin")).headers["location"] == "/oracle/admin"
 
 
+async def test_the_links_are_the_same_on_every_page_and_say_where_one_is(operator: Visitor) -> None:
+    under = Visitor(root_path="/oracle")
+    await under.sign_in()
+    for visitor, base in ((operator, ""), (under, "/oracle")):
+        page = await visitor.get()
+        links = re.findall(r'<a href="([^"?]+)"( aria-current="page")?>', page.text.partition("</nav>")[0])
+        shown = [link for link in links if "/admin" in link[0]]
+        ends = ("", "/collections", "/faq", "/experiments")
+        assert shown == [(f"{base}/admin{end}", "" if end else ' aria-current="page"') for end in ends]
+    await under.drawer.close()
+
+
 # -- what is shown
 
 
@@ -236,6 +251,17 @@ async def test_every_figure_stands_beside_its_target_and_its_baseline(operator: 
     for part in (*VALUES.mode, *VALUES.model, "Slowest readings", "Most of the time goes to: Writing (model)"):
         assert part in page.text or part in ("fast", "quality")
     assert page.text.count('role="img"') == 11
+
+
+def test_values_have_the_words_of_the_other_pages() -> None:
+    t = Texts(Language.ZH_HANT)
+    told = {
+        (Dimension.LANGUAGE, "ja"): "日本語",
+        (Dimension.STRATEGY, "retelling"): "轉述",
+        (Dimension.MODEL, "ja"): "ja",
+    }
+    assert {which: value_name(t, *which) for which in told} == told
+    assert value_name(t, Dimension.MODE, "quality") == t("mode.quality")
 
 
 class Slow(MadeUpDashboard):

@@ -296,6 +296,7 @@ async def test_a_trial_stays_beside_the_model_in_use_until_another_is_tried(hous
 async def test_trying_the_model_in_use_is_that_model(house: House):
     await house.finds("a")
     assert (await house.tried("a")).client is house.now().client
+    assert [await house.engines.is_in_use(name) for name in ("a", "b", "commentary")] == [True, False, False]
     assert house.alive == ["a"]
 
 

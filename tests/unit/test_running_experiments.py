@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import pytest
 
@@ -27,6 +28,7 @@ class Models:
     def __init__(self, own: tuple[str, bool] | None = ("small", False)) -> None:
         self.own = own
         self.there = {"small": "ollama", "large": "ollama", "a.gguf": "llamacpp", "b.gguf": "llamacpp"}
+        self.there["another-name.gguf"] = "llamacpp"
         self.learnt: set[str] = set()
 
     async def check_named(self, model: str) -> str:
@@ -35,6 +37,9 @@ class Models:
         if model not in self.there:
             raise ModelNotFound("There is no such model; large is nearest.")
         return self.there[model]
+
+    async def is_in_use(self, model: str) -> bool:
+        return model == "another-name.gguf"
 
     async def learn(self, models: Collection[str]) -> None:
         self.learnt = set(models)
@@ -120,6 +125,18 @@ async def test_another_process_started_one() -> None:
             (VariantWish(name="a", share=50, model="a.gguf"), VariantWish(name="b", share=50, model="b.gguf")),
             ExperimentRefused,
             "loaded in turn",
+        ),
+        (
+            ("small", False),
+            (NOW, VariantWish(name="x", share=50, model="another-name.gguf")),
+            ExperimentRefused,
+            "same",
+        ),
+        (
+            ("tiny", True),
+            (NOW, replace(LARGE, strategy="parallel", model="another-name.gguf")),
+            ExperimentRefused,
+            "only retells",
         ),
     ],
 )

@@ -38,6 +38,10 @@ class Models(Protocol):
         """Raise a `ModelError` where the model is not there; answers whose it is."""
         ...
 
+    async def is_in_use(self, model: str) -> bool:
+        """Whether that name means the embedded model in use, however it is written."""
+        ...
+
     async def learn(self, models: Collection[str]) -> None:
         """Readings are written with these too from now on."""
         ...
@@ -146,20 +150,21 @@ class Experiments:
             raise ExperimentRefused(
                 "No model writes readings now, so there is nothing to compare. `jieqian doctor` says why."
             )
-        if own is not None and own[1] and not named:
-            raise ExperimentRefused(
-                f"{own[0]} only retells the commentary, whatever strategy or template there is. Connect a larger "
-                "model, or compare it with one that a variant names."
-            )
-        await self._expect_models(named)
+        in_use = await self._expect_models(named)
+        if own is not None:
+            # An embedded model has several names: its file's, its path, that of `jieqian model list`.
+            named_once = [replace(one, model=None if one.model in in_use else one.model) for one in wish.variants]
+            checked(replace(wish, variants=named_once), own[0])
+            _expect_more_than_retelling(own, {*named} - in_use)
         experiment = Experiment(name=wish.name, mode=mode, variants=variants, started_at=time.time())
         async with self._changing:
             await self._store.add_experiment(experiment)
             await self._load()
         return experiment
 
-    async def _expect_models(self, named: Sequence[str]) -> None:
-        embedded = []
+    async def _expect_models(self, named: Sequence[str]) -> set[str]:
+        """Those that mean the embedded model in use."""
+        embedded, in_use = [], set()
         for model in named:
             try:
                 provider = await self._models.check_named(model)
@@ -167,12 +172,16 @@ class Experiments:
                 raise UnknownModel(error.detail, **error.extra) from error
             if provider == _COMMENTARY:
                 raise UnknownModel("commentary is no model: every reading would count as degraded.")
-            embedded += [model] if provider == _EMBEDDED else []
+            if provider == _EMBEDDED and await self._models.is_in_use(model):
+                in_use.add(model)
+            elif provider == _EMBEDDED:
+                embedded.append(model)
         if len(embedded) > 1:
             raise ExperimentRefused(
                 f"{' and '.join(embedded)} would be loaded in turn, for one embedded model besides the one in use is "
                 "held at a time. Name one of them, or serve both with a model server."
             )
+        return in_use
 
     async def stop(self, name: str) -> Experiment:
         """Stop it: requests from now on are as without it; those accepted are written as they were to be."""
@@ -208,3 +217,12 @@ class Experiments:
             {"name": one.name, "mode": one.mode.value, "summary": summary_of(await self.outcome(one.name))}
             for one in sorted(self.running(), key=lambda one: one.mode.value)
         ]
+
+
+def _expect_more_than_retelling(own: tuple[str, bool], others: Collection[str]) -> None:
+    name, only_retells = own
+    if only_retells and not others:
+        raise ExperimentRefused(
+            f"{name} only retells the commentary, whatever strategy or template there is. Connect a larger model, or "
+            "compare it with one that a variant names."
+        )

@@ -276,6 +276,15 @@ class Engines:
             await found.client.close()
         return COMMENTARY if found is None else found.provider
 
+    async def is_in_use(self, model: str) -> bool:
+        """Whether that name, however it is written, means the embedded model in use. Raises as `check_named`."""
+        found, here = await self._find(model), self._choice
+        if found is None or here.client is None or found.client is None:
+            return False
+        if found.client not in self._clients.values():
+            await found.client.close()
+        return found.provider == here.provider == EMBEDDED and _place(found) == _place(here)
+
     async def _find(self, model: str) -> Choice | None:
         """A choice with client and model: of the server in use, or embedded. None: the commentary."""
         here = self._choice

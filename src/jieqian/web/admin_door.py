@@ -11,7 +11,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from jieqian.api.addresses import path_for
-from jieqian.errors import CrossSiteRequest, JieqianError, NotSignedIn, RateLimited, UnknownCollection, UnknownFaqEntry
+from jieqian.errors import (
+    CrossSiteRequest,
+    JieqianError,
+    NotSignedIn,
+    RateLimited,
+    UnknownCollection,
+    UnknownExperiment,
+    UnknownFaqEntry,
+)
 from jieqian.lots.lot import TOPICS
 from jieqian.web.admin_forms import MOST_FIELDS, TAGS
 from jieqian.web.forms import read_fields
@@ -19,6 +27,13 @@ from jieqian.web.rendering import render
 from jieqian.web.sign_in import SignedIn, SignIns, expect_own_page
 
 _LONGEST_ADDRESS = 2_000
+#: What the admin pages are about, in the order of their links: the route of each one's first page, and its name's text.
+SECTIONS = {
+    "admin": "dashboard.title",
+    "admin_collections": "admin.collections",
+    "admin_faq": "faq.title",
+    "admin_experiments": "experiments.title",
+}
 #: What an address is made of; no control character, no backslash.
 _ADDRESS = re.compile(r"[!#-\[\]^-~]+", re.ASCII)
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -38,7 +53,7 @@ class AdminDoor:
                 return await endpoint(request)
             except (NotSignedIn, CrossSiteRequest) as error:
                 return self._door(request, error)
-            except (UnknownCollection, UnknownFaqEntry) as error:
+            except (UnknownCollection, UnknownExperiment, UnknownFaqEntry) as error:
                 return self.page(request, "admin_missing.html", error.status, error=error)
 
         return answer
@@ -92,15 +107,19 @@ class AdminDoor:
         signed = values.pop("signed", None) or self._sign_ins.of(request)
         here = values.pop("here", None)
         # To where a form stood, as far as it can be asked for.
+        section = _section(request)
         if here is None and request.method not in ("GET", "HEAD"):
             one = request.path_params.get("collection")
-            here = path_for(request, "admin_collection", collection=one) if one else path_for(request, "admin")
+            here = path_for(request, "admin_collection", collection=one) if one else path_for(request, section)
         return render(
             request,
             template,
             status,
             here=here,
             form_token=signed.form_token if signed else None,
+            sections=SECTIONS,
+            section=section,
+            is_first=request.scope["path"] == path_for(request, section),
             tags=TAGS,
             topics=TOPICS,
             **values,
@@ -111,6 +130,13 @@ class AdminDoor:
             return self.page(request, "admin_closed.html", 403)
         status = error.status if error else 403 if wrong else 200
         return self.page(request, "admin_door.html", status, error=error, wrong=wrong, to=to or _asked_page(request))
+
+
+def _section(request: Request) -> str:
+    """Where in the admin pages that address is."""
+    asked = request.scope["path"]
+    within = (name for name in SECTIONS if f"{asked}/".startswith(f"{path_for(request, name)}/"))
+    return max(within, key=lambda name: len(path_for(request, name)), default="admin")
 
 
 def _asked_page(request: Request) -> str:

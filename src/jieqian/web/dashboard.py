@@ -20,7 +20,8 @@ from jieqian.experiments.outcome import Outcome
 from jieqian.metrics.dashboard import Dashboard
 from jieqian.metrics.figures import Dimension, SlowTask, Values
 from jieqian.web.admin_door import AdminDoor
-from jieqian.web.dashboard_filters import CHOSEN, SPANS, Asked, form_time, read_asked, wall_clock
+from jieqian.web.clock import wall_clock, zone_text
+from jieqian.web.dashboard_filters import CHOSEN, SPANS, Asked, form_time, read_asked
 from jieqian.web.dashboard_pictures import WATERFALLS, Picture, pictures, waterfalls
 from jieqian.web.dashboard_view import Figures, groups, now_figures, part_rows, value_name, verdict
 from jieqian.web.drawing import EXTRA, Drawer
@@ -184,7 +185,7 @@ def _form(asked: Asked, values: Values, t: Texts, now: float) -> Mapping[str, An
         "spans": [(name, asked.address(span=name, since=None, until=None)) for name in SPANS],
         "chosen": asked.name == CHOSEN,
         "as_of": wall_clock(now),
-        "zone": wall_clock(now).isoformat()[-6:],
+        "zone": zone_text(now),
         "since_text": form_time(asked.span.since).replace("T", " "),
         "until_text": form_time(asked.span.until).replace("T", " "),
         "again": asked.address(),
@@ -200,7 +201,7 @@ def _slow(figures: Figures, shown: list[Shown], t: Texts) -> list[SlowShown]:
                 value_name(t, Dimension.MODE, task.mode),
                 value_name(t, Dimension.MODEL, task.model),
                 value_name(t, Dimension.STRATEGY, task.strategy),
-                task.language,
+                value_name(t, Dimension.LANGUAGE, task.language),
                 f"{task.collection}/{task.lot}",
             ),
             shown=one,

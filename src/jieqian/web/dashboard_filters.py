@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from jieqian.errors import InvalidRequest
 from jieqian.metrics.figures import DAY, HOUR, MINUTE, Dimension, Span, Values, Which
+from jieqian.web.clock import wall_clock
 
 #: Spans up to this moment, in seconds, by the name they have in an address.
 SPANS: Mapping[str, int] = {"15m": 15 * MINUTE, "1h": HOUR, "24h": DAY, "7d": 7 * DAY, "30d": 30 * DAY}
@@ -84,11 +85,6 @@ def _span(fields: dict[str, str], faults: dict[str, str], now: float) -> tuple[s
         ends_first = "until" in times and ("since" not in times or since >= until)
         faults["until" if ends_first else "since"] = "dashboard.fault_order"
         return name, usual
-
-
-def wall_clock(at: float) -> datetime:
-    """That moment on this machine's clock, with its zone."""
-    return datetime.fromtimestamp(at).astimezone()
 
 
 def form_time(at: float) -> str:

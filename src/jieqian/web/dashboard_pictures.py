@@ -9,7 +9,8 @@ from jieqian.metrics.figures import DAY, Bin, Histogram, Series, SlowTask, Stage
 from jieqian.metrics.marks import MARKS
 from jieqian.web import charts
 from jieqian.web.charts import Spec
-from jieqian.web.dashboard_filters import wall_clock, wall_ms
+from jieqian.web.clock import wall_clock
+from jieqian.web.dashboard_filters import wall_ms
 from jieqian.web.dashboard_view import Figures, stage_name
 from jieqian.web.dashboard_words import count_text, range_text, share_text, step_text, time_text
 from jieqian.web.texts import Texts

@@ -21,7 +21,7 @@ from jieqian.metrics.figures import (
 )
 from jieqian.metrics.marks import MARKS
 from jieqian.web.dashboard_words import NOTHING, count_text, range_text, rate_text, share_text, target_text, time_text
-from jieqian.web.texts import Texts
+from jieqian.web.texts import LANGUAGE_NAMES, Texts, known_language
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,5 +197,7 @@ def value_name(t: Texts, dimension: Dimension, value: str) -> str:
     """A value as the page calls it; a model and a collection by their own names."""
     if value in (NONE, OTHERS):
         return t(f"dashboard.value_{value}")
+    if dimension is Dimension.LANGUAGE and (language := known_language(value)) is not None:
+        return LANGUAGE_NAMES[language]
     key = f"dashboard_{dimension.value}.{value}"
     return t(key) if t.has(key) else value or NOTHING

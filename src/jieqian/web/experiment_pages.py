@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from jieqian.api.addresses import path_for
-from jieqian.errors import ExperimentRefused, JieqianError, UnknownExperiment
+from jieqian.errors import ExperimentRefused, JieqianError
 from jieqian.experiments.experiment import State
 from jieqian.experiments.running import Experiments
 from jieqian.experiments.wish import MOST_VARIANTS, VariantWish, Wish
 from jieqian.prompt.versions import version_names
 from jieqian.tasks.task import Mode, StrategyName
 from jieqian.web.admin_door import AdminDoor
+from jieqian.web.clock import minute_text
 from jieqian.web.experiment_view import (
     HALF,
     comparison_rows,
@@ -71,10 +71,7 @@ class _ExperimentPages:
     async def outcome(self, request: Request) -> Response:
         """What came of one."""
         signed = self._door.expect(request)
-        try:
-            outcome = await self._experiments.outcome(request.path_params["experiment"])
-        except UnknownExperiment as error:
-            return await self._list_page(request, signed, error)
+        outcome = await self._experiments.outcome(request.path_params["experiment"])
         return self._door.page(
             request,
             "admin_experiment.html",
@@ -88,16 +85,13 @@ class _ExperimentPages:
             verdict=verdict(outcome, Texts(page_language(request))),
             differs=differs,
             half=HALF,
-            when=_when,
+            when=minute_text,
         )
 
     async def stop(self, request: Request) -> Response:
         """Stop one."""
-        signed, _ = await self._door.posted(request, _MOST_FIELDS)
-        try:
-            experiment = await self._experiments.stop(request.path_params["experiment"])
-        except UnknownExperiment as error:
-            return await self._list_page(request, signed, error)
+        await self._door.posted(request, _MOST_FIELDS)
+        experiment = await self._experiments.stop(request.path_params["experiment"])
         return RedirectResponse(path_for(request, "admin_experiment", experiment=experiment.name), 303)
 
     async def _list_page(
@@ -124,7 +118,7 @@ class _ExperimentPages:
             strategies=list(StrategyName),
             templates=version_names(),
             differs=differs,
-            when=_when,
+            when=minute_text,
         )
 
 
@@ -151,7 +145,3 @@ def wish_of(fields: Mapping[str, str]) -> Wish:
             )
         )
     return Wish(name=fields.get("name", "").strip(), mode=fields.get("mode", ""), variants=variants)
-
-
-def _when(seconds: float | None) -> str:
-    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
@@ -183,11 +182,6 @@ def lot_told(lots: LotLibrary, collection: str, number: int, language: Language)
     return LotTold(
         collection, number, temple, lot.title(language), lot.fortune.label if lot.fortune else "", served=True
     )
-
-
-def minute(seconds: float | None) -> str:
-    """`2026-11-29 21:50`, UTC."""
-    return "" if seconds is None else datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def entry_fields(entry: FaqEntry) -> dict[str, str]:

@@ -18,6 +18,7 @@ from jieqian.faq.translating import Proposal
 from jieqian.languages import Language
 from jieqian.web.admin_door import AdminDoor
 from jieqian.web.admin_forms import Fault
+from jieqian.web.clock import minute_text
 from jieqian.web.faq_forms import (
     DECISIONS,
     MOST_FIELDS,
@@ -29,7 +30,6 @@ from jieqian.web.faq_forms import (
     ids_in,
     lot_told,
     lots_of,
-    minute,
     outcome_of,
     outcome_query,
     paged,
@@ -360,7 +360,7 @@ class _FaqPages:
         )
 
     def _page(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
-        return self._door.page(request, template, status, categories=CATEGORIES, minute=minute, **values)
+        return self._door.page(request, template, status, categories=CATEGORIES, minute=minute_text, **values)
 
 
 def _faults(error: JieqianError | None) -> dict[str, Fault]:

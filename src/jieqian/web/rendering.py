@@ -22,7 +22,8 @@ from jieqian.web.texts import LANGUAGE_COOKIE, LANGUAGE_NAMES, Texts, catalogue,
 
 #: What of an address the choice of a language keeps.
 _OF_THE_DASHBOARD = ("span", "since", "until", "mode", "model", "strategy", "language")
-_KEPT = frozenset({"before", "collection", "draw", "lot", "question", *_OF_THE_DASHBOARD})
+_OF_LISTS = ("page", "size", "sort", "status", "topic", "unanswered", "unused")
+_KEPT = frozenset({"before", "collection", "draw", "lot", "question", *_OF_THE_DASHBOARD, *_OF_LISTS})
 #: What a page is given that shows what its visitor asked.
 _ASKED = frozenset({"task", "views"})
 _COOKIE_SECONDS = 365 * 24 * 3600
