@@ -74,7 +74,7 @@ def test_a_review_from_end_to_end_without_scripts(faq_site: Site, data_dir: Path
     )
     put(data_dir, *(f"Shall I wait for the letter from the harbour office {'!' * at}" for at in range(3)))
     page = signed_in(faq_site, open_page, "/admin/faq", java_script_enabled=False)
-    expect(page.locator("nav a[aria-current=page]")).to_contain_text("Waiting")
+    expect(page.locator("main nav a[aria-current=page]")).to_contain_text("Waiting")
     group = page.locator(".group").filter(has_text="letter")
     expect(group.locator(".together")).to_have_text("3 that ask nearly the same")
     group.locator(".entry").nth(1).get_by_role("button", name="Keep this one, reject 2 others").click()
