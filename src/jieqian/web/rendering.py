@@ -15,6 +15,7 @@ from starlette.responses import HTMLResponse, Response
 
 from jieqian.api.addresses import base_path_of, path_for
 from jieqian.cache.suggested import questions_by_topic
+from jieqian.compiled import compiled_beside
 from jieqian.languages import Language
 from jieqian.web.assets import assets, colours
 from jieqian.web.compression import shrink
@@ -36,6 +37,7 @@ _templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
     auto_reload=False,
+    bytecode_cache=compiled_beside(__file__),
 )
 
 
