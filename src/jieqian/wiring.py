@@ -270,7 +270,8 @@ class House:
     def _ended(self, task: Task) -> None:
         """Count and log a task that ended without a worker's report."""
         timings = timings_of(task, task.timings)
-        self.reading_ended(timings, task.status.value)
+        self.metrics.reading_ended(timings, task.status.value)
+        self.traces.reading_ended(timings, task.status.value, task.created_at)
         log_end(task.status.value, timings)
 
     def reading_ended(self, timings: dict[str, Any], status: str) -> None:

@@ -102,3 +102,15 @@ def test_of_a_sample_each_trace_is_whole_or_missing(monkeypatch: pytest.MonkeyPa
     assert {tuple(sorted(found)) for found in names.values()} == {
         ("accept", "generation", "queue", "reading", "validation")
     }
+
+
+def test_what_no_worker_had_begins_with_its_request_however_late_it_is_told() -> None:
+    kept = Kept()
+    traces = OtelTraces(kept)
+    task = sample_task(id=str(uuid.uuid4()), created_at=time.time() - 60)
+    traces.accepted(task, None)
+    traces.reading_ended(timings_of(task, {"total_time_ms": 1_500.0}), "stopped", task.created_at)
+    asyncio.run(traces.close())
+    spans = {span.name: span for span in kept.spans}
+    assert spans["reading"].start_time == spans["accept"].start_time == round(task.created_at * 1e9)
+    assert spans["reading"].end_time - spans["reading"].start_time == 1_500_000_000

@@ -62,9 +62,7 @@ class OtelTraces:
         """See `Traces`. The caller's trace is linked, not joined: nobody outside decides what is traced here."""
         theirs = _span_context(traceparent)
         links = [] if theirs is None else [trace.Link(theirs)]
-        # What was answered with the acceptance has a root as long as its timings tell, which end before the storing.
-        total = round((task.timings.get("total_time_ms") or 0) * 1e6)
-        begun = time.time_ns() - total if task.status.ended else round(task.created_at * 1e9)
+        begun = round(task.created_at * 1e9)
         span = self._tracer.start_span(ACCEPTANCE, self._below(task.id), links=links, start_time=begun)
         span.end()
 
@@ -83,11 +81,14 @@ class OtelTraces:
         finally:
             detach(token)
 
-    def reading_ended(self, timings: Mapping[str, Any], status: str) -> None:
+    def reading_ended(self, timings: Mapping[str, Any], status: str, created_at: float | None = None) -> None:
         """See `Traces`."""
         root, total = self._root(timings["task_id"]), round((timings.get("total_time_ms") or 0) * 1e6)
         delivery = self._deliveries.get(timings["task_id"])
-        begun = time.time_ns() - total if delivery is None else delivery.requested_at
+        if delivery is not None:
+            begun = delivery.requested_at
+        else:
+            begun = time.time_ns() - total if created_at is None else round(created_at * 1e9)
         token = _ROOT.set(root)
         try:
             span = self._tracer.start_span(ROOT, Context(), start_time=begun, attributes=of_reading(timings, status))

@@ -39,8 +39,11 @@ class Traces(Protocol):
         """What is begun in the block belongs to that task."""
         ...
 
-    def reading_ended(self, timings: Mapping[str, Any], status: str) -> None:
-        """The task ended, by whomever; its timings (contract, section 4)."""
+    def reading_ended(self, timings: Mapping[str, Any], status: str, created_at: float | None = None) -> None:
+        """The task ended, by whomever; its timings (contract, section 4).
+
+        `created_at`: when it was asked, in seconds since the epoch, where no worker had it.
+        """
         ...
 
     def strategy(self, strategy: Strategy) -> Strategy:
@@ -81,7 +84,7 @@ class NoTraces:
         """See `Traces`."""
         return nullcontext()
 
-    def reading_ended(self, timings: Mapping[str, Any], status: str) -> None:
+    def reading_ended(self, timings: Mapping[str, Any], status: str, created_at: float | None = None) -> None:
         """See `Traces`."""
 
     def strategy(self, strategy: Strategy) -> Strategy:
