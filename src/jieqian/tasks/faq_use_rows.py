@@ -114,7 +114,7 @@ class FaqUseRows:
             await self._write(lambda connection: _trim(connection, most), leaves_no_trace=True)
 
 
-def count_ended(connection: sa.Connection, task_id: str, now: float) -> None:
+def count_uses_of(connection: sa.Connection, task_id: str, now: float) -> None:
     """A reading is completed: count the entries it had among its sources."""
     row = connection.execute(_ENDED, {"its_id": task_id}).one_or_none()
     if row is not None:

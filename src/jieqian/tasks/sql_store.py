@@ -22,7 +22,7 @@ from jieqian.tasks.database import begins_another_boot, open_engine, rewrite_a_p
 from jieqian.tasks.desk_rows import DeskRows
 from jieqian.tasks.experiment_rows import ExperimentRows
 from jieqian.tasks.faq_rows import FaqRows, forget_task
-from jieqian.tasks.faq_use_rows import FaqUseRows, cites_only_approved, count_ended
+from jieqian.tasks.faq_use_rows import FaqUseRows, cites_only_approved, count_uses_of
 from jieqian.tasks.figure_rows import FigureRows, count_before_erasing
 from jieqian.tasks.lease_rows import CLAIM, hold
 from jieqian.tasks.notice_rows import NoticeRows, add_notice, forget_notice
@@ -238,7 +238,7 @@ class SqlTaskStore(DeskRows, FaqRows, FaqUseRows, AnswerRows, ShareRows, NoticeR
             if keep is not None and cites_only_approved(connection, keep.sources):
                 keep_answer(connection, keep, self._most_answers)
             if status is Status.COMPLETED:
-                count_ended(connection, task_id, changes["ended_at"])
+                count_uses_of(connection, task_id, changes["ended_at"])
 
         await self._under_lease(task_id, token, events, and_also=keep_it, **changes)
 
@@ -248,7 +248,7 @@ class SqlTaskStore(DeskRows, FaqRows, FaqUseRows, AnswerRows, ShareRows, NoticeR
         def copy(connection: sa.Connection) -> None:
             rows.add_sections(connection, task_id, answer.sections)
             use_answer(connection, answer.key, time.time())
-            count_ended(connection, task_id, time.time())
+            count_uses_of(connection, task_id, time.time())
 
         sources = [dict(source) for source in answer.sources]
         changes = {"status": Status.COMPLETED, "sources": sources, **_ended(reused.timings)}

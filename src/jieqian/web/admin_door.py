@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import quote
 
+from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -37,6 +38,8 @@ SECTIONS = {
 #: What an address is made of; no control character, no backslash.
 _ADDRESS = re.compile(r"[!#-\[\]^-~]+", re.ASCII)
 Endpoint = Callable[[Request], Awaitable[Response]]
+#: Methods of a page that is looked at, and of one that takes a form.
+LOOK, SEND = ["GET", "HEAD"], ["POST"]
 
 
 class AdminDoor:
@@ -44,6 +47,13 @@ class AdminDoor:
 
     def __init__(self, secret: str, admin_token: str | None) -> None:
         self._sign_ins = SignIns(secret, admin_token)
+
+    def routes(self, prefix: str, pages: Iterable[tuple[str, Endpoint, list[str], str]]) -> APIRouter:
+        """Pages below that prefix, all behind the door: of each its path, endpoint, methods and name."""
+        router = APIRouter(prefix=prefix, include_in_schema=False)
+        for path, endpoint, methods, name in pages:
+            router.add_api_route(path, self.guarded(endpoint), methods=methods, name=name, response_model=None)
+        return router
 
     def guarded(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint, with the door in its place where nobody is signed in."""

@@ -24,7 +24,7 @@ from jieqian.lots.importing.entries import mark_of
 from jieqian.lots.importing.mending import mark_of_collection
 from jieqian.lots.lot import Polarity
 from jieqian.settings import Settings
-from jieqian.web.admin_door import AdminDoor
+from jieqian.web.admin_door import LOOK, SEND, AdminDoor
 from jieqian.web.admin_forms import (
     COLUMN_FIELDS,
     collection_fields,
@@ -65,24 +65,23 @@ def admin_pages_router(house: AdminHouse, door: AdminDoor) -> APIRouter:
     """The pages as routes, and those of signing in and out."""
     load_pages()
     pages = _AdminPages(house, door)
-    router = APIRouter(prefix="/admin", include_in_schema=False)
-    look, send = ["GET", "HEAD"], ["POST"]
     one = "/collections/{collection}"
-    for path, endpoint, methods, name in (
-        ("/sign-in", door.sign_in, send, "admin_sign_in"),
-        ("/sign-out", door.sign_out, send, "admin_sign_out"),
-        ("/collections", pages.collections, look, "admin_collections"),
-        ("/collections", pages.upload, send, "admin_upload"),
-        (one, pages.collection, look, "admin_collection"),
-        (f"{one}/columns", pages.take_again, send, "admin_columns"),
-        (f"{one}/about", pages.about, look, "admin_about"),
-        (f"{one}/about", pages.mend_about, send, "admin_mend_about"),
-        (f"{one}/lots/{{number}}", pages.lot, look, "admin_lot"),
-        (f"{one}/lots/{{number}}", pages.mend_lot, send, "admin_mend_lot"),
-        (f"{one}/{{step}}", pages.step, send, "admin_step"),
-    ):
-        router.add_api_route(path, door.guarded(endpoint), methods=methods, name=name, response_model=None)
-    return router
+    return door.routes(
+        "/admin",
+        (
+            ("/sign-in", door.sign_in, SEND, "admin_sign_in"),
+            ("/sign-out", door.sign_out, SEND, "admin_sign_out"),
+            ("/collections", pages.collections, LOOK, "admin_collections"),
+            ("/collections", pages.upload, SEND, "admin_upload"),
+            (one, pages.collection, LOOK, "admin_collection"),
+            (f"{one}/columns", pages.take_again, SEND, "admin_columns"),
+            (f"{one}/about", pages.about, LOOK, "admin_about"),
+            (f"{one}/about", pages.mend_about, SEND, "admin_mend_about"),
+            (f"{one}/lots/{{number}}", pages.lot, LOOK, "admin_lot"),
+            (f"{one}/lots/{{number}}", pages.mend_lot, SEND, "admin_mend_lot"),
+            (f"{one}/{{step}}", pages.step, SEND, "admin_step"),
+        ),
+    )
 
 
 class _AdminPages:

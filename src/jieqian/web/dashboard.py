@@ -19,7 +19,7 @@ from jieqian.experiments.experiment import Experiment
 from jieqian.experiments.outcome import Outcome
 from jieqian.metrics.dashboard import Dashboard
 from jieqian.metrics.figures import Dimension, SlowTask, Values
-from jieqian.web.admin_door import AdminDoor
+from jieqian.web.admin_door import LOOK, AdminDoor
 from jieqian.web.clock import wall_clock, zone_text
 from jieqian.web.dashboard_filters import CHOSEN, SPANS, Asked, form_time, read_asked
 from jieqian.web.dashboard_pictures import WATERFALLS, Picture, pictures, waterfalls
@@ -71,9 +71,7 @@ def dashboard_router(dashboard: Dashboard, trials: Trials, door: AdminDoor, draw
     """`/admin`: the dashboard, or the door."""
     load_pages()
     pages = _DashboardPages(dashboard, trials, door, drawer)
-    router = APIRouter(include_in_schema=False)
-    router.add_api_route("/admin", door.guarded(pages.page), methods=["GET", "HEAD"], name="admin", response_model=None)
-    return router
+    return door.routes("/admin", (("", pages.page, LOOK, "admin"),))
 
 
 class _DashboardPages:

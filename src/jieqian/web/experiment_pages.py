@@ -15,7 +15,7 @@ from jieqian.experiments.running import Experiments
 from jieqian.experiments.wish import MOST_VARIANTS, VariantWish, Wish
 from jieqian.prompt.versions import version_names
 from jieqian.tasks.task import Mode, StrategyName
-from jieqian.web.admin_door import AdminDoor
+from jieqian.web.admin_door import LOOK, SEND, AdminDoor
 from jieqian.web.clock import minute_text
 from jieqian.web.experiment_view import (
     HALF,
@@ -39,16 +39,15 @@ _MOST_DIGITS = 4
 def experiment_pages_router(experiments: Experiments, door: AdminDoor) -> APIRouter:
     """The pages as routes."""
     pages = _ExperimentPages(experiments, door)
-    router = APIRouter(prefix="/admin/experiments", include_in_schema=False)
-    look, send = ["GET", "HEAD"], ["POST"]
-    for path, endpoint, methods, name in (
-        ("", pages.listed, look, "admin_experiments"),
-        ("", pages.start, send, "admin_start_experiment"),
-        ("/{experiment}", pages.outcome, look, "admin_experiment"),
-        ("/{experiment}/stop", pages.stop, send, "admin_stop_experiment"),
-    ):
-        router.add_api_route(path, door.guarded(endpoint), methods=methods, name=name, response_model=None)
-    return router
+    return door.routes(
+        "/admin/experiments",
+        (
+            ("", pages.listed, LOOK, "admin_experiments"),
+            ("", pages.start, SEND, "admin_start_experiment"),
+            ("/{experiment}", pages.outcome, LOOK, "admin_experiment"),
+            ("/{experiment}/stop", pages.stop, SEND, "admin_stop_experiment"),
+        ),
+    )
 
 
 class _ExperimentPages:

@@ -16,7 +16,7 @@ from jieqian.faq.entry import CATEGORIES, FaqEntry, FaqStatus, FaqUse
 from jieqian.faq.listing import FaqFilter
 from jieqian.faq.translating import Proposal
 from jieqian.languages import Language
-from jieqian.web.admin_door import AdminDoor
+from jieqian.web.admin_door import LOOK, SEND, AdminDoor
 from jieqian.web.admin_forms import Fault
 from jieqian.web.clock import minute_text
 from jieqian.web.faq_forms import (
@@ -46,21 +46,20 @@ _GROUPS_A_PAGE = 40
 def faq_pages_router(house: FaqHouse, door: AdminDoor) -> APIRouter:
     """The pages as routes."""
     pages = _FaqPages(house, door)
-    router = APIRouter(prefix="/admin/faq", include_in_schema=False)
-    look, send = ["GET", "HEAD"], ["POST"]
-    for path, endpoint, methods, name in (
-        ("", pages.entries, look, "admin_faq"),
-        ("", pages.decide, send, "admin_faq_decide"),
-        ("/unanswered", pages.unanswered, look, "admin_faq_unanswered"),
-        ("/unanswered", pages.forget, send, "admin_faq_forget"),
-        ("/new", pages.new, look, "admin_faq_new"),
-        ("/new", pages.write, send, "admin_faq_write"),
-        ("/{entry}", pages.entry, look, "admin_faq_entry"),
-        ("/{entry}", pages.mend, send, "admin_faq_mend"),
-        ("/{entry}/translate", pages.translate, send, "admin_faq_translate"),
-    ):
-        router.add_api_route(path, door.guarded(endpoint), methods=methods, name=name, response_model=None)
-    return router
+    return door.routes(
+        "/admin/faq",
+        (
+            ("", pages.entries, LOOK, "admin_faq"),
+            ("", pages.decide, SEND, "admin_faq_decide"),
+            ("/unanswered", pages.unanswered, LOOK, "admin_faq_unanswered"),
+            ("/unanswered", pages.forget, SEND, "admin_faq_forget"),
+            ("/new", pages.new, LOOK, "admin_faq_new"),
+            ("/new", pages.write, SEND, "admin_faq_write"),
+            ("/{entry}", pages.entry, LOOK, "admin_faq_entry"),
+            ("/{entry}", pages.mend, SEND, "admin_faq_mend"),
+            ("/{entry}/translate", pages.translate, SEND, "admin_faq_translate"),
+        ),
+    )
 
 
 class _FaqPages:
