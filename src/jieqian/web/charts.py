@@ -279,6 +279,8 @@ def pie(parts: Sequence[Part]) -> Spec:
     names = [_cut(part.label or part.name) for part in parts]
     rows = [{"name": names[place], "value": part.value, "order": place} for place, part in enumerate(parts)]
     spec = {
+        # The page's own face is wider than the one the legend is measured with.
+        "padding": {"left": 2, "top": 2, "bottom": 2, "right": 36},
         "data": {"values": rows},
         "mark": {"type": "arc", "innerRadius": 42, "outerRadius": 78, "stroke": CARD, "strokeWidth": 2},
         "encoding": {
